@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from benchmark.audit.facts import Facts, collect_facts
+from benchmark.audit.facts import collect_facts
 from benchmark.audit.labels import find_label_errors
-from benchmark.audit.shortcuts import STRONG, Probe, probe_facts
+from benchmark.audit.shortcuts import STRONG, Probe, explain_no_probes, probe_facts
 from benchmark.audit.similar_images import ORIENTATIONS, Neighbours, find_neighbours
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.duplicates import image_digests
@@ -37,7 +37,7 @@ class Finding:
         Whether it makes results too good if nothing is done.
     text : str
     images : tuple of int
-        Indices of the images it is about, at most a few.
+        Indices of the images it is about.
     pairs : tuple of (int, int)
         Pairs of images it is about.
     """
@@ -67,6 +67,8 @@ class Audit:
         Images whose label may be wrong.
     suggested : (n,) int64
         Class that is suggested for each of these.
+    not_examined : list of str
+        What could not be looked at, and why.
     """
 
     dataset: Dataset
@@ -76,7 +78,7 @@ class Audit:
     similar: Sequence[Pair]
     doubtful: NDArray[np.int64]
     suggested: NDArray[np.int64]
-    facts: Facts = field(repr=False)
+    not_examined: Sequence[str] = ()
 
     def suggest_groups(self) -> NDArray[np.str_]:
         """Suggest a group for every image, (n,): images that are almost equal share one.
@@ -126,11 +128,12 @@ def audit_dataset(dataset: Dataset) -> Audit:
     """
     copies = _find_copies(dataset)
     neighbours = find_neighbours(dataset.images)
-    known = {*copies}
-    similar = [pair for pair in neighbours.list_pairs() if pair not in known]
+    digests = image_digests(dataset.images)
+    similar = [(i, j) for i, j in neighbours.pairs if digests[i] != digests[j]]
     facts = collect_facts(dataset)
     probes = probe_facts(dataset, facts)
-    doubtful, suggested, accuracy = find_label_errors(dataset)
+    doubtful, suggested, accuracy, refusal = find_label_errors(dataset)
+    not_examined = [explain_no_probes(dataset, facts), refusal]
     findings = [
         *_describe_leaks_of_groups(dataset),
         *_describe_pairs(dataset, copies, "exact copies", "equal pixel for pixel"),
@@ -140,7 +143,8 @@ def audit_dataset(dataset: Dataset) -> Audit:
         *_describe_shortcuts(probes),
         *_describe_doubtful(doubtful, accuracy),
     ]
-    return Audit(dataset, findings, probes, copies, similar, doubtful, suggested, facts)
+    skipped = list(filter(None, not_examined))
+    return Audit(dataset, findings, probes, copies, similar, doubtful, suggested, skipped)
 
 
 def _find_copies(dataset: Dataset) -> list[Pair]:
@@ -177,11 +181,11 @@ def _describe_pairs(
 
 
 def _count_apart(dataset: Dataset, pairs: Sequence[Pair]) -> int:
-    """Number of images that a split may test on, with another one trained on."""
+    """Number of images that a split may test on, with another one trained on or chosen by."""
     if dataset.subset is not None:
         member_of = _join_pairs(pairs, len(dataset.images))
-        trained = np.isin(member_of, member_of[dataset.subset == "train"])
-        return int((trained & (dataset.subset == "test")).sum())
+        tested = dataset.subset == "test"
+        return int((tested & np.isin(member_of, member_of[~tested])).sum())
     groups = np.arange(len(dataset.images)) if dataset.groups is None else dataset.groups
     return len({i for pair in pairs for i in pair if groups[pair[0]] != groups[pair[1]]})
 
@@ -190,7 +194,8 @@ def _describe_apart(dataset: Dataset, n: int, n_pairs: int) -> str:
     pairs = format_count(n_pairs, "pair")
     if dataset.subset is not None:
         n_test = int((dataset.subset == "test").sum())
-        return f" ({pairs}); {n:,} of {n_test:,} test images to one of the training set"
+        others = "the training or validation set" if "val" in dataset.subset else "the training set"
+        return f" ({pairs}); {n:,} of {n_test:,} test images to one of {others}"
     if dataset.groups is not None:
         return f" ({pairs}); {n:,} of them to one of another group"
     return f" ({pairs}); a fold may train on one and test on the other"
@@ -201,8 +206,8 @@ def _describe_similar(
 ) -> Iterator[Finding]:
     what = f"almost equal (distance of thumbnails at most {neighbours.threshold:.2f})"
     for finding in _describe_pairs(dataset, pairs, "near copies", what):
-        turned = [i for pair in pairs for i in pair if neighbours.orientation[i]]
-        names = sorted({ORIENTATIONS[int(neighbours.orientation[i])][0] for i in turned})
+        turned = {neighbours.pairs[pair] for pair in pairs} - {0}
+        names = sorted({ORIENTATIONS[k][0] for k in turned})
         also = f"; some are {', '.join(names)}" if names else ""
         yield Finding(finding.kind, finding.is_leak, finding.text + also, pairs=finding.pairs)
 

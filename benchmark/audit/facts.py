@@ -15,7 +15,7 @@ from features.border_pixels import BorderPixels
 Facts = Mapping[str, NDArray]
 BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}
 BORDER = "border pixels"
-SMALLEST = 24  # side of an image whose border is not a part of what it shows
+SMALLEST = 24  # side of an image; smaller ones have no border apart from their content
 
 
 def collect_facts(dataset: Dataset) -> Facts:

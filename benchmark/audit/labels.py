@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -20,16 +20,19 @@ from features.hog import HOG
 
 SIDE = 32  # pixels
 MOST_IMAGES = 5000  # that are examined: a support vector machine takes a minute for more
-FEWEST = 10  # images of a class
+FEWEST = 10  # images, or groups, of a class
+BETTER = 0.1  # than the largest class, as a share of the images
 FOLDS = 5
 
 
-def find_label_errors(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+def find_label_errors(
+    dataset: Dataset,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], float, str]:
     """Rank the images whose label confident learning suspects, the most doubtful first.
 
     A support vector machine on histograms of oriented gradients predicts each image from four
-    fifths of the others. An image is the more doubtful the more probable another class is than its
-    own.
+    fifths of the others, of other groups if there are groups. An image is the more doubtful the
+    more probable another class is than its own.
 
     Returns
     -------
@@ -37,26 +40,39 @@ def find_label_errors(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.i
     suggested : (n,) int64
         The class that is suggested for each.
     accuracy : float
-        Share of the images that the machine predicts as they are labelled; NaN where there are too
-        few images of a class, or an image may have several.
+        Share of the images that the machine predicts as they are labelled.
+    not_examined : str
+        Which labels were not examined, and why; empty if all were.
     """
-    counts = np.bincount(dataset.targets.ravel(), minlength=len(dataset.classes))
     nothing = np.empty(0, np.int64)
-    if dataset.multilabel or counts.min() < FEWEST:
-        return nothing, nothing, math.nan
-    chosen = np.arange(len(dataset.targets))
+    if dataset.multilabel:
+        return nothing, nothing, math.nan, "labels: an image may have several"
+    chosen, remark = np.arange(len(dataset.targets)), ""
     if len(chosen) > MOST_IMAGES:
         chosen = np.sort(np.random.default_rng(0).permutation(chosen)[:MOST_IMAGES])
+        remark = f"labels: {MOST_IMAGES:,} of {len(dataset.targets):,} were examined, at random"
     y = dataset.targets[chosen]
-    if np.bincount(y, minlength=len(dataset.classes)).min() < FEWEST:
-        return nothing, nothing, math.nan
-    proba = _predict_out_of_fold(_describe_shapes(dataset, chosen), y)
+    groups = None if dataset.groups is None else dataset.groups[chosen]
+    if _count_units(y, groups, len(dataset.classes)) < FEWEST:
+        few = f"labels: a class has fewer than {FEWEST} images or groups"
+        return nothing, nothing, math.nan, few
+    proba = _predict_out_of_fold(_describe_shapes(dataset, chosen), y, groups)
+    accuracy = float((proba.argmax(axis=1) == y).mean())
+    if accuracy < np.bincount(y).max() / len(y) + BETTER:
+        poor = "labels: the quick model that doubts them is hardly better than the largest class"
+        return nothing, nothing, accuracy, poor
     suggested = suggest_labels(y, proba)
     rows = np.arange(len(y))
     others = np.where(np.eye(proba.shape[1], dtype=bool)[y], -1, proba).max(axis=1)
     order = np.argsort(proba[rows, y] - others, kind="stable")
     order = order[suggested[order] != y[order]]
-    return chosen[order], suggested[order], float((proba.argmax(axis=1) == y).mean())
+    return chosen[order], suggested[order], accuracy, remark
+
+
+def _count_units(y: NDArray[np.int64], groups: NDArray | None, n_classes: int) -> int:
+    """Number of images, or groups, of the rarest class."""
+    units = np.arange(len(y)) if groups is None else groups
+    return min(len(np.unique(units[y == k])) for k in range(n_classes))
 
 
 def _describe_shapes(dataset: Dataset, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -71,13 +87,16 @@ def _describe_shapes(dataset: Dataset, chosen: NDArray[np.int64]) -> NDArray[np.
     return extractor.fit(images[:1]).transform(images)
 
 
-def _predict_out_of_fold(X: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.float64]:
+def _predict_out_of_fold(
+    X: NDArray[np.float32], y: NDArray[np.int64], groups: NDArray | None
+) -> NDArray[np.float64]:
     n_components = min(64, X.shape[1], len(y) // 3)
     machine = make_pipeline(
         StandardScaler(), PCA(n_components, random_state=0), SVC(C=3, random_state=0)
     )
     model = CalibratedClassifierCV(machine, ensemble=False, cv=3)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = kind(FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return cross_val_predict(model, X, y, cv=folds, method="predict_proba")
+        return cross_val_predict(model, X, y, groups=groups, cv=folds, method="predict_proba")

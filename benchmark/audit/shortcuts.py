@@ -1,4 +1,4 @@
-"""Whether a fact that has nothing to do with the finding predicts the class."""
+"""Whether a fact that has nothing to do with the content of an image predicts its class."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from benchmark.audit.facts import Facts
 from benchmark.datasets.base import Dataset
 from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.predictions import Predictions
+from benchmark.scoring.significance import ALPHA
 
 FOLDS = 5
 FEWEST = 10  # images, or groups, of a class
@@ -33,33 +34,39 @@ class Probe:
         Macro one-vs-rest, of out-of-fold probabilities.
     lower, upper : float
         95% confidence interval; NaN where it cannot be computed.
+    beats_chance : bool
+        Whether the fact says something of the class, corrected for the number of facts.
     """
 
     fact: str
     auc: float
     lower: float
     upper: float
-
-    @property
-    def beats_chance(self) -> bool:
-        """Whether the fact says something of the class."""
-        return self.lower > 0.5 if np.isfinite(self.lower) else self.auc > CLEAR
+    beats_chance: bool
 
 
 def probe_facts(dataset: Dataset, facts: Facts) -> list[Probe]:
     """Predict the class from each fact alone, in five folds; the strongest first.
 
-    Facts that are equal for all images are left out, and all of them where a class has too few
-    images or an image may have several classes.
+    Facts with one value are skipped. There are none where ``explain_no_probes`` says why.
     """
-    if dataset.multilabel or not _has_enough(dataset):
+    if explain_no_probes(dataset, facts):
         return []
-    probes = []
-    for name, values in facts.items():
-        columns = _encode(values)
-        if columns is not None:
-            probes.append(_probe(dataset, name, columns))
+    encoded = {name: _encode(values) for name, values in facts.items()}
+    varying = {name: columns for name, columns in encoded.items() if columns is not None}
+    probes = [_probe(dataset, name, varying[name], len(varying)) for name in varying]
     return sorted(probes, key=lambda probe: -probe.auc)
+
+
+def explain_no_probes(dataset: Dataset, facts: Facts) -> str:
+    """Say why no fact is probed; empty if some are."""
+    if dataset.multilabel:
+        return "shortcuts: an image may have several classes"
+    if not _has_enough(dataset):
+        return f"shortcuts: a class has fewer than {FEWEST} images or groups"
+    if all(_encode(values) is None for values in facts.values()):
+        return "shortcuts: no fact of the files, the borders or the attributes differs"
+    return ""
 
 
 def _has_enough(dataset: Dataset) -> bool:
@@ -79,7 +86,7 @@ def _encode(values: NDArray) -> NDArray[np.float64] | None:
     return columns[:, differs] if any(differs) else None
 
 
-def _probe(dataset: Dataset, name: str, columns: NDArray[np.float64]) -> Probe:
+def _probe(dataset: Dataset, name: str, columns: NDArray[np.float64], n_facts: int) -> Probe:
     model = HistGradientBoostingClassifier(max_iter=30, max_depth=3, random_state=0)
     grouped = dataset.groups is not None
     folds = (StratifiedGroupKFold if grouped else StratifiedKFold)(
@@ -100,4 +107,6 @@ def _probe(dataset: Dataset, name: str, columns: NDArray[np.float64]) -> Probe:
     index = np.arange(len(proba))
     predictions = Predictions(dataset.targets, proba, dataset.classes, index, groups=groups)
     result = interval_over_images("auc", [predictions])
-    return Probe(name, result.effect, result.lower, result.upper)
+    corrected = interval_over_images("auc", [predictions], ALPHA / n_facts)
+    clear = corrected.lower > 0.5 if np.isfinite(corrected.lower) else result.effect > CLEAR
+    return Probe(name, result.effect, result.lower, result.upper, bool(clear))

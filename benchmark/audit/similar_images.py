@@ -11,7 +11,7 @@ and none finds mirrored ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ LEAST, MOST = 0.05, 0.15
 DEVIATIONS = 4  # below the mean distance to the nearest neighbour
 UPPER = np.array([0.8, 0.95])  # quantiles
 ROWS_AT_ONCE = 2000
+BLANK = 1.0  # standard deviation of a thumbnail, in gray levels
 Floats = NDArray[np.float32]
 # name of an orientation, and how a thumbnail (n, side, side) is brought to it
 ORIENTATIONS: tuple[tuple[str, Callable[[Floats], Floats]], ...] = (
@@ -42,31 +43,25 @@ ORIENTATIONS: tuple[tuple[str, Callable[[Floats], Floats]], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The most similar other image of each image.
+    """The most similar other image of each image, and all pairs of images that are almost equal.
 
     Parameters
     ----------
     index : (n,) int64
     distance : (n,) float32
         Distance of the normalized thumbnails: 0 for equal ones, 2 for opposite ones.
-    orientation : (n,) int64
-        In which of ``ORIENTATIONS`` the image is most similar to it.
     threshold : float
-        Distance up to which a pair is shown. It follows from the distances of the dataset itself: 4
-        robust standard deviations of their logarithms below the mean, between 0.05 and 0.15.
+        Distance up to which a pair is listed. It follows from the distances of the dataset itself:
+        4 robust standard deviations of their logarithms below the mean, between 0.05 and 0.15.
+    pairs : dict of (int, int) to int
+        Pairs within the threshold, the most similar first, and in which of ``ORIENTATIONS`` they
+        are most similar. Blank images are in none.
     """
 
     index: NDArray[np.int64]
     distance: Floats
-    orientation: NDArray[np.int64]
     threshold: float
-
-    def list_pairs(self) -> list[tuple[int, int]]:
-        """Pairs within the threshold, the most similar first, each once."""
-        close = np.flatnonzero(self.distance <= self.threshold)
-        order = close[np.argsort(self.distance[close], kind="stable")]
-        pairs = ((int(i), int(self.index[i])) for i in order)
-        return list(dict.fromkeys((min(pair), max(pair)) for pair in pairs))
+    pairs: dict[tuple[int, int], int]
 
 
 def find_neighbours(images: NDArray[np.uint8]) -> Neighbours:
@@ -82,28 +77,54 @@ def find_neighbours(images: NDArray[np.uint8]) -> Neighbours:
     >>> random = np.random.default_rng(0)
     >>> images = random.integers(0, 256, (5, 32, 32, 1), dtype=np.uint8)
     >>> images[3] = images[0][:, ::-1]
-    >>> find_neighbours(images).list_pairs()
-    [(0, 3)]
+    >>> find_neighbours(images).pairs
+    {(0, 3): 1}
     """
     thumbnails = _make_thumbnails(images)
+    blank = thumbnails.std(axis=(1, 2)) < BLANK
     flat = _normalize(thumbnails)
     mean = flat.mean(axis=0)
     known = _normalize(flat - mean)
+    turned = [_normalize(_normalize(turn(thumbnails)) - mean) for _, turn in ORIENTATIONS]
     n = len(images)
-    best, index, orientation = np.full(n, -2, np.float32), np.zeros(n, int), np.zeros(n, int)
-    for k, (_, turn) in enumerate(ORIENTATIONS):
-        turned = _normalize(_normalize(turn(thumbnails)) - mean)
-        for start in range(0, n, ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + ROWS_AT_ONCE, n))
-            similarity = turned[rows] @ known.T
-            similarity[np.arange(len(rows)), rows] = -2
-            nearest = similarity.argmax(axis=1)
-            value = similarity[np.arange(len(rows)), nearest]
-            better = value > best[rows]
-            best[rows[better]] = value[better]
-            index[rows[better]], orientation[rows[better]] = nearest[better], k
+    best, index = np.full(n, -2, np.float32), np.zeros(n, int)
+    for rows, similarity, _ in _compare(turned, known, blank):
+        nearest = similarity.argmax(axis=1)
+        value = similarity[np.arange(len(rows)), nearest]
+        better = value > best[rows]
+        best[rows[better]], index[rows[better]] = value[better], nearest[better]
     distance = np.sqrt(np.maximum(2 * (1 - best), 0))
-    return Neighbours(index, distance, orientation, _choose_threshold(distance))
+    threshold = _choose_threshold(distance[~blank]) if (~blank).sum() > 1 else LEAST
+    return Neighbours(index, distance, threshold, _list_pairs(turned, known, blank, threshold))
+
+
+def _compare(
+    turned: Sequence[Floats], known: Floats, blank: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int64], Floats, int]]:
+    """Yield some images, their similarity to all images, and the orientation they are in."""
+    for k, vectors in enumerate(turned):
+        for start in range(0, len(known), ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(known)))
+            similarity = vectors[rows] @ known.T
+            similarity[np.arange(len(rows)), rows] = -2
+            similarity[:, blank] = -2
+            similarity[blank[rows]] = -2
+            yield rows, similarity, k
+
+
+def _list_pairs(
+    turned: Sequence[Floats], known: Floats, blank: NDArray[np.bool_], threshold: float
+) -> dict[tuple[int, int], int]:
+    found: dict[tuple[int, int], tuple[float, int]] = {}
+    least = 1 - threshold**2 / 2
+    for rows, similarity, orientation in _compare(turned, known, blank):
+        for place, j in np.argwhere(similarity >= least):
+            i = int(rows[place])
+            pair = min(i, int(j)), max(i, int(j))
+            value = float(similarity[place, j]), -orientation
+            found[pair] = max(found.get(pair, value), value)
+    order = sorted(found, key=lambda pair: -found[pair][0])
+    return {pair: -found[pair][1] for pair in order}
 
 
 def _choose_threshold(distance: Floats) -> float:

@@ -98,11 +98,15 @@ def audit_command(
         print_line(f"{'LEAK: ' if leak else ''}{kind}: {text}")
     if not audit.findings:
         print_line("nothing found")
+    for line in audit.not_examined:
+        print_line(f"not examined: {line}")
     if write_groups:
         write_group_list(write_groups, loaded.image_ids, audit.suggest_groups())
         print_line(str(write_groups))
-    if write_drops:
-        write_drop_list(write_drops, loaded.image_ids[audit.suggest_drops()])
+    if write_drops and not len(drops := audit.suggest_drops()):
+        print_line(f"there are no copies to leave out: {write_drops} is not written")
+    elif write_drops:
+        write_drop_list(write_drops, loaded.image_ids[drops])
         print_line(str(write_drops))
     if out:
         write_text(out, build_audit_page(audit))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
 from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
@@ -16,7 +17,7 @@ from benchmark.datasets.duplicates import check_duplicates
 from benchmark.errors import UserError
 from benchmark.utils.files import write_text
 from benchmark.utils.notes import Note, NoteKind
-from benchmark.utils.text import format_count
+from benchmark.utils.text import format_count, join_names
 
 ID, GROUP = "id", "group"
 
@@ -63,17 +64,19 @@ def apply_lists(dataset: Dataset, group_file: Path | None, drop_file: Path | Non
     """
     if group_file is None and drop_file is None:
         return dataset
+    known = {str(name) for name in dataset.image_ids}
     dataset = replace(dataset, notes=dataset.loader_notes, split_notes=None)
     if drop_file is not None:
         dataset = _leave_out(dataset, drop_file)
     if group_file is not None:
-        dataset = _group(dataset, group_file)
+        dataset = _group(dataset, group_file, known)
     return check_duplicates(dataset, drop=False)
 
 
-def _group(dataset: Dataset, path: Path) -> Dataset:
+def _group(dataset: Dataset, path: Path, known: Collection[str]) -> Dataset:
     where = f"dataset '{dataset.name}': group_file"
     rows = _read(where, path, (ID, GROUP))
+    _refuse_unknown(rows, known)
     named = {row.require_cell(ID): row.require_cell(GROUP) for row in rows}
     missing = [str(name) for name in dataset.image_ids if str(name) not in named]
     if missing:
@@ -86,17 +89,38 @@ def _group(dataset: Dataset, path: Path) -> Dataset:
 def _leave_out(dataset: Dataset, path: Path) -> Dataset:
     rows = _read(f"dataset '{dataset.name}': drop_file", path, (ID,))
     known = {str(name): index for index, name in enumerate(dataset.image_ids)}
-    for row in rows:
-        if row.require_cell(ID) not in known:
-            raise UserError(f"{row.where}: no image has the id '{row.cells[ID]}'")
+    _refuse_unknown(rows, known)
     dropped = {known[row.cells[ID]] for row in rows}
     kept = np.array([i for i in range(len(dataset.images)) if i not in dropped], np.int64)
+    _refuse_lost_classes(dataset, kept, path)
     images = format_count(len(dataset.images), "image")
     text = f"{len(dropped):,} of {images} left out, as {path.name} says"
     # an index would be that of another image
     named = replace(dataset, ids=dataset.image_ids)
     note = Note(text, NoteKind.LEFT_OUT, len(dropped))
     return replace(named.select(kept), notes=(*dataset.notes, note))
+
+
+def _refuse_unknown(rows: Sequence[Row], known: Collection[str]) -> None:
+    for row in rows:
+        if row.require_cell(ID) not in known:
+            raise UserError(f"{row.where}: no image has the id '{row.cells[ID]}'")
+
+
+def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64], path: Path) -> None:
+    before, after = (_list_classes(dataset, which) for which in (slice(None), kept))
+    lost = [dataset.classes[k] for k in sorted(before - after)]
+    if lost:
+        raise UserError(
+            f"dataset '{dataset.name}': drop_file '{path}' leaves no image of {join_names(lost)}"
+        )
+
+
+def _list_classes(dataset: Dataset, which: slice | NDArray[np.int64]) -> set[int]:
+    targets = dataset.targets[which]
+    if dataset.multilabel:
+        return set(np.flatnonzero(targets.any(axis=0)).tolist())
+    return set(np.unique(targets).tolist())
 
 
 def _read(where: str, path: Path, needed: Sequence[str]) -> list[Row]:

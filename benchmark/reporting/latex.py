@@ -7,19 +7,38 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from benchmark.utils.hashing import digest_of
 from benchmark.utils.text import one_line
 
 # letters of \footnotesize and of \scriptsize that a page of two columns is wide, and what a gap
 # between two columns of a table takes of them
-FITS = {"footnotesize": 118, "scriptsize": 140}
+FITS = {"footnotesize": 108, "scriptsize": 128}
 GAP = 2
-SYMBOLS = {"±": r"$\pm$", "†": r"$\dagger$", "…": r"\ldots{}", "·": r"$\cdot$"}
+SYMBOLS = {
+    "±": r"$\pm$",
+    "†": r"$\dagger$",
+    "…": r"\ldots{}",
+    "·": r"$\cdot$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "\N{MINUS SIGN}": r"$-$",
+    "\N{EN DASH}": "--",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    "\N{DEGREE SIGN}": r"$^\circ$",
+    "\N{MICRO SIGN}": r"$\mu$",
+    "\N{GREEK SMALL LETTER ALPHA}": r"$\alpha$",
+    "\N{GREEK SMALL LETTER BETA}": r"$\beta$",
+    "\N{GREEK SMALL LETTER GAMMA}": r"$\gamma$",
+    "\N{GREEK SMALL LETTER DELTA}": r"$\delta$",
+    "\N{GREEK SMALL LETTER MU}": r"$\mu$",
+}
 BOLD = (
     "The best value of a column is bold, and where a rank has '=', all that cannot be told apart "
     "from it"
 )
 HEAD = (
     "% Needs \\usepackage{booktabs} and, for tables that are scaled, \\usepackage{graphicx}.\n"
+    "% Letters other than Latin ones need lualatex or xelatex in place of pdflatex.\n"
     "% Choose other columns with --columns, such as --columns rank,model,f1,auc."
 )
 
@@ -76,7 +95,7 @@ def _write_table(
             r"\begin{table*}[tp]",
             r"\centering",
             rf"\caption{{{_write_caption(title, [*lines[:1], *bolds])}}}",
-            rf"\label{{tab:{_make_label(title)}}}",
+            rf"\label{{tab:{_make_label(title, [*text, *lines[:1]])}}}",
             rf"\{size}",
             r"\setlength{\tabcolsep}{4pt}",
             tabular,
@@ -119,8 +138,10 @@ def _write_caption(title: str, caption: Iterable[str]) -> str:
     return " ".join(f"{escape(part).rstrip('.')}." for part in parts)
 
 
-def _make_label(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-")[:60] or "results"
+def _make_label(title: str, content: Iterable[object]) -> str:
+    """Label of a table; a digest of its columns and its caption makes it unique."""
+    name = re.sub(r"[^a-z0-9]+", "-", title.casefold())[:40].strip("-") or "results"
+    return f"{name}-{digest_of([title, *map(str, content)])[:6]}"
 
 
 def _write_notes(lines: Sequence[str]) -> list[str]:

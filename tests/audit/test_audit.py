@@ -55,14 +55,14 @@ def test_changed_copies_of_faces_are_found(faces, change):
     chosen = np.arange(0, 200, 5)
     copies = np.array([CHANGES[change](faces.images[i, ..., 0].copy()) for i in chosen])
     images = np.concatenate([faces.images, copies[..., None]])
-    pairs = {*find_neighbours(images).list_pairs()}
+    pairs = {*find_neighbours(images).pairs}
     found = [(int(i), 200 + k) in pairs for k, i in enumerate(chosen)]
     assert np.mean(found) >= 0.95
 
 
 def test_different_digits_are_not_taken_for_copies(digit_images):
     images, _ = digit_images
-    pairs = find_neighbours(images).list_pairs()
+    pairs = find_neighbours(images).pairs
     assert len({i for pair in pairs for i in pair}) < 0.01 * len(images)
 
 
@@ -74,7 +74,7 @@ def test_an_image_is_found_in_every_orientation(seed, orientation):
     images = np.array([cv2.GaussianBlur(image, (7, 7), 3)[..., None] for image in images])
     _, turn = ORIENTATIONS[orientation]
     images[7] = turn(images[2:3, ..., 0])[0][..., None]
-    assert find_neighbours(images).list_pairs() == [(2, 7)]
+    assert list(find_neighbours(images).pairs) == [(2, 7)]
 
 
 def make_dataset(images, targets, **more):
@@ -145,7 +145,7 @@ def test_flipped_labels_of_digits_are_ranked_first(digit_images):
     wrong = targets.copy()
     wrong[flipped] = (targets[flipped] + random.integers(1, 10, 89)) % 10
     names = tuple(map(str, range(10)))
-    indices, suggested, accuracy = find_label_errors(Dataset("digits", images, wrong, names))
+    indices, suggested, accuracy, _ = find_label_errors(Dataset("digits", images, wrong, names))
     assert np.isin(indices[:40], flipped).mean() > 0.8
     right = suggested[np.isin(indices, flipped)] == targets[indices[np.isin(indices, flipped)]]
     assert right.mean() > 0.9
@@ -198,6 +198,12 @@ def test_the_command_writes_lists_that_a_study_can_use(tmp_path):
         ("drop_file", "id\n99.png\n", "no image has the id '99.png'"),
         ("drop_file", "id\n0.png\n0.png\n", "'0.png' is also in line 2; keep one"),
         ("drop_file", "name\n0.png\n", "unknown column 'id'"),
+        (
+            "drop_file",
+            "id\n" + "\n".join(f"{k}.png" for k in [*range(34), 67]),
+            "leaves no image of",
+        ),
+        ("group_file", "id,group\n0.png,p1\nzzz.png,p2\n", "no image has the id 'zzz.png'"),
         ("drop_file", "", "is empty"),
         ("group_file", "id,group\n0.png,p1\n", "images have no group in"),
         ("group_file", "id\n0.png\n", "unknown column 'group'"),
@@ -234,3 +240,56 @@ def test_breastmnist_has_its_known_copy_with_another_label(data_folder):
     audit = audit_dataset(load_medmnist("breastmnist", data_folder, None))
     kinds = {finding.kind for finding in audit.findings}
     assert {"groups", "exact copies", "near copies", "contradicting labels"} <= kinds
+
+
+def test_all_copies_of_an_image_are_in_one_group_exact_or_changed(faces):
+    images, targets = faces.images.copy(), faces.targets.copy()
+    for k in (60, 61, 62):
+        images[k] = images[0] if k == 60 else compress(images[0, ..., 0].copy())[..., None]
+    targets[[0, 60]], targets[[61, 62]] = 0, 1
+    subset = np.where(np.isin(np.arange(200), [61, 62, 150, 3]), "test", "train")
+    audit = audit_dataset(Dataset("planted", images, targets, faces.classes, subset=subset))
+    groups = audit.suggest_groups()
+    assert len(set(groups[[0, 60, 61, 62]])) == 1
+    near = next(finding for finding in audit.findings if finding.kind == "near copies")
+    assert near.is_leak
+    assert "2 of 4 test images" in near.text
+    assert any(finding.kind == "contradicting labels" for finding in audit.findings)
+
+
+def test_a_copy_in_the_validation_set_is_a_leak(faces):
+    images = faces.images.copy()
+    images[10] = images[0]
+    subset = np.array(["train"] * 200)
+    subset[[0, 150]], subset[[10, 151]] = "test", "val"
+    audit = audit_dataset(replace(faces, images=images, subset=subset))
+    (finding,) = [finding for finding in audit.findings if finding.kind == "exact copies"]
+    assert finding.is_leak
+    assert "1 of 2 test images to one of the training or validation set" in finding.text
+
+
+def test_blank_images_are_no_copies_of_each_other(faces):
+    images = faces.images.copy()
+    images[4], images[150] = 0, 200
+    audit = audit_dataset(replace(faces, images=images))
+    listed = {i for pair in audit.similar for i in pair}
+    assert not {4, 150} & listed
+
+
+def test_what_could_not_be_examined_is_said():
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (80, 16, 16, 1), dtype=np.uint8)
+    noise = audit_dataset(make_dataset(images, np.arange(80) % 2))
+    assert "hardly better than the largest class" in " ".join(noise.not_examined)
+    few = audit_dataset(make_dataset(images[:4], [0, 1, 0, 1]))
+    assert [line.split(":")[0] for line in few.not_examined] == ["shortcuts", "labels"]
+
+
+def test_no_list_is_written_where_there_is_nothing_to_leave_out(tmp_path):
+    data, _ = write_images(tmp_path / "faces")
+    lines = (tmp_path / "faces" / "cases.csv").read_text().splitlines()[:-1]
+    (tmp_path / "faces" / "cases.csv").write_text("\n".join(lines))
+    drops = tmp_path / "drops.csv"
+    done = CliRunner().invoke(app, ["audit", data, "--write-drops", str(drops)])
+    assert "there are no copies to leave out" in done.output
+    assert not drops.exists()

@@ -96,7 +96,7 @@ def measure_neighbours(images: NDArray[np.uint8]) -> list[str]:
     neighbours = find_neighbours(every)
     n = len(images)
     close = neighbours.distance <= neighbours.threshold
-    right = close[n:] & (neighbours.index[n:] == originals)
+    right = np.array([(int(i), n + k) in neighbours.pairs for k, i in enumerate(originals)])
     others = np.setdiff1d(np.arange(n), originals)
     cells = [f"{right[[kind == change for kind in kinds]].mean():.0%}" for change in CHANGES]
     return [*cells, f"{close[others].mean():.1%}", f"{neighbours.threshold:.2f}"]
@@ -132,8 +132,8 @@ def measure_labels(dataset: Dataset) -> list[str] | None:
     flipped = random.permutation(len(dataset.targets))[:n]
     targets = dataset.targets.copy()
     targets[flipped] = (targets[flipped] + random.integers(1, k, n)) % k
-    doubtful, _, accuracy = find_label_errors(replace(dataset, targets=targets))
-    if not np.isfinite(accuracy):
+    doubtful, _, accuracy, _ = find_label_errors(replace(dataset, targets=targets))
+    if not np.isfinite(accuracy) or not len(doubtful):
         return None
     hits = np.isin(doubtful, flipped)
     shares = [f"{hits[:most].mean():.0%}" if most else "-" for most in (n // 4, n // 2, n)]

@@ -155,8 +155,10 @@ def test_the_methods_follow_from_the_rows(page):
         "The dataset 'hospital A' has 240 images of 120 groups (made of the column 'patient')",
         "Three-fold stratified cross-validation was used.",
         "Images of a group were never on both sides of a split, inner folds included.",
-        "applied to training images only: smote.",
-        "Every trained model was also tested on 'hospital B' (100 images).",
+        "Strategies, all of which learn from training images only: smote.",
+        "Trained models were also tested on 'hospital B' (100 images).",
+        "Parameters were tuned by random search of 2 candidates (at most), compared by log_loss on",
+        "configurations were ranked by f1",
         "scikit-learn ",
     ):
         assert sentence in text

@@ -24,8 +24,9 @@ from benchmark.reporting.table_intervals import format_mean
 MOST_PAIRS, MOST_IMAGES = 12, 24  # on one sheet
 LEAK, NO_LEAK = "yes", ""
 LEAKS = (
-    "A leak makes results too good: test images, or what stands for them, were trained on, or "
-    "something else than the finding tells the class. Nothing was changed or left out."
+    "A leak makes results look better than they are: copies of test images may be trained on, or "
+    "the class can be told from something other than the content of the images. Nothing was "
+    "changed or left out."
 )
 
 
@@ -33,7 +34,8 @@ def make_audit_sections(audit: Audit) -> list[Section]:
     """Make the sections of the page of an audit."""
     dataset = audit.dataset
     blocks: list[Block] = [Texts([describe_dataset(dataset)])]
-    blocks.append(make_table_block("Findings", tabulate_findings(audit), [LEAKS]))
+    notes = [LEAKS, *(f"Not examined: {line}." for line in audit.not_examined)]
+    blocks.append(make_table_block("Findings", tabulate_findings(audit), notes))
     sections = [
         Section("findings", "Findings", blocks),
         Section("data", "Data", [make_table_block(dataset.name, make_case_table(dataset))]),
@@ -80,7 +82,7 @@ def _draw_pairs(dataset: Dataset, finding: Finding) -> Plot:
     pairs = finding.pairs[:MOST_PAIRS]
     indices = [i for pair in pairs for i in pair]
     texts = [_describe_image(dataset, i) for i in indices]
-    shown = f"{len(pairs)} of {len(finding.pairs):,} pairs are shown, each side by side."
+    shown = f"Pairs side by side: {len(pairs)} of {len(finding.pairs):,}."
     return draw_contact_sheet(
         "pairs", f"{dataset.name}: {finding.kind}", shown, dataset.images[indices], texts
     )
@@ -94,7 +96,7 @@ def _draw_images(audit: Audit, finding: Finding) -> Plot:
         _describe_image(dataset, i) + (f"\n{dataset.classes[suggested[i]]}?" if doubts else "")
         for i in indices
     ]
-    shown = f"{len(indices)} of {len(finding.images):,} images are shown."
+    shown = f"Images shown: {len(indices)} of {len(finding.images):,}."
     shown += " The class with a question mark is what the model suggests." if doubts else ""
     return draw_contact_sheet(
         "images", f"{dataset.name}: {finding.kind}", shown, dataset.images[indices], texts

@@ -14,12 +14,15 @@ from benchmark.reporting.plots.plot import STYLE, Plot
 
 # ids of a plot's groups, which would not be unique on a page; those that are referred to are
 # digests of what they name
-_GROUP_IDS = re.compile(r' id="[A-Za-z]\w*_\d+(?:_\d+)?"')
+_GROUP_IDS = re.compile(r' id="[A-Za-z][\w.]*_\d+(?:_\d+)?"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _SIZE = re.compile(r'(<svg[^>]*?) width="([\d.]+)pt" height="[\d.]+pt"')
 FEW_LINES = 10
-_NUMBER = re.compile(r"[-+]?\d")
+# such as 0.912 (0.89 to 0.93) ±0.004, 12=, 3/5, 1,012 (25%)
+_NUMBER = re.compile(
+    r"[-+]?[\d.,/]+%?(e-\d+)?[=†*]*( ±[\d.]+)?( \(.*\))?( ±[\d.]+)?( \(\d+ of \d+\))?"
+)
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,12 @@ def make_table_block(
 def _is_numeric(texts: pd.Series) -> bool:
     """Whether the texts of a column are numbers, with intervals and marks, or empty."""
     filled = [text for text in texts if text not in ("", "-")]
-    return bool(filled) and all(_NUMBER.match(text) for text in filled)
+    return bool(filled) and all(_NUMBER.fullmatch(text) for text in filled)
 
 
 def _split_cell(text: str) -> Cell:
     """Split a value from its interval in parentheses."""
-    if _NUMBER.match(text) and " (" in text:
+    if " (" in text:
         value, _, detail = text.partition(" (")
         return Cell(value, f"({detail}")
     return Cell(text)

@@ -44,7 +44,9 @@ def describe_data(source: ReportSource) -> Section:
             for column in ("licence", "citation")
             if column in own and len(values := own[column].dropna())
         ]
-        notes = list_group_notes(own)
+        notes = [*source.list_leaks(own), *list_group_notes(own)]
+        if dataset is None:
+            notes.append("Its images are no longer in the results folder.")
         if about or notes:
             blocks.append(Texts([*notes, *about]))
     return Section("data", "Data", blocks)

@@ -8,11 +8,20 @@ from typing import Any
 import pandas as pd
 
 from benchmark.plugins.spec import Spec
+from benchmark.reporting.leaderboard import select_table_metrics
 from benchmark.reporting.results_view import ResultsView
-from benchmark.study.axes import NONE, describe_train_size, describe_tuning
+from benchmark.results.dataset_record import DatasetRecord
+from benchmark.study.axes import NONE, describe_train_size
+from benchmark.utils.notes import NoteKind
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count, join_names
 
+_SEARCHES = {
+    "random": "random search",
+    "halving": "successive halving",
+    "grid": "grid search",
+    "optuna": "Optuna",
+}
 _NUMBERS = dict(
     enumerate(
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -20,7 +29,7 @@ _NUMBERS = dict(
 )
 
 
-def describe_methods(view: ResultsView, rows: pd.DataFrame) -> list[str]:
+def describe_methods(view: ResultsView, rows: pd.DataFrame, metric: str) -> list[str]:
     """Describe what was done, one paragraph per topic.
 
     Parameters
@@ -28,63 +37,67 @@ def describe_methods(view: ResultsView, rows: pd.DataFrame) -> list[str]:
     view : ResultsView
     rows : DataFrame
         As ``view.load_rows`` returns them, with all columns.
+    metric : str
+        Metric that configurations are ranked by.
     """
     done = rows[rows["status"] == Status.OK]
     paragraphs = [
-        " ".join(_describe_data(view, done)),
-        " ".join(_describe_split(done)),
+        *(
+            " ".join([*_describe_data(record, own), *_describe_split(own)])
+            for name, record in view.records(done).items()
+            for own in [done[done["dataset"] == name]]
+        ),
+        " ".join(_describe_conditions(done)),
         " ".join(_describe_models(done)),
         " ".join(_describe_tuning(done)),
-        " ".join(_describe_evaluation(view, done)),
+        " ".join(_describe_evaluation(view, done, metric)),
         " ".join(_describe_software(done)),
     ]
+    missing = len(rows) - len(done)
+    if missing:
+        paragraphs.insert(0, f"{missing:,} of {len(rows):,} planned evaluations have no result.")
     return [text for text in paragraphs if text]
 
 
-def _describe_data(view: ResultsView, rows: pd.DataFrame) -> Iterator[str]:
-    for name, record in view.records(rows).items():
-        own = rows[rows["dataset"] == name]
-        classes = record.images["class"].value_counts()
-        counts = [f"{n:,} {label}" for label, n in classes.items()]
-        kind = "labels" if record.multilabel else "classes"
-        text = f"The dataset '{name}' has {len(record.images):,} images"
-        if "group" in record.images:
-            n_groups = record.images["group"].nunique()
-            source = f" (made of {record.group_source})" if record.group_source else ""
-            text += f" of {n_groups:,} groups{source}"
-        if not record.multilabel:
-            text += f" in {len(classes)} {kind} ({join_names(counts, most=12)})"
-        if record.positive:
-            text += f"; the positive class is '{record.positive}'"
-        yield f"{text}."
-        shapes = ", ".join(sorted(own["shape"].dropna().unique()))
-        resized = own["size"].notna().any()
-        yield (
-            f"Images were {'resized to' if resized else 'used at'} {shapes} (height, width, "
-            "channels)."
-        )
+def _describe_data(record: DatasetRecord, rows: pd.DataFrame) -> Iterator[str]:
+    text = f"The dataset '{record.name}' has {len(record.images):,} images"
+    if "group" in record.images:
+        source = f" (made of {record.group_source})" if record.group_source else ""
+        text += f" of {record.images['group'].nunique():,} groups{source}"
+    if record.multilabel:
+        text += f", each with any of {len(record.classes)} labels"
+    else:
+        counts = record.images["class"].value_counts()
+        classes = [f"'{label}': {n:,}" for label, n in counts.items()]
+        text += f" in {len(counts)} classes ({join_names(classes, most=12)})"
+    if record.positive:
+        text += f"; the positive class is '{record.positive}'"
+    yield f"{text}."
+    shapes = ", ".join(sorted(rows["shape"].dropna().unique()))
+    how = "resized to" if rows["size"].notna().any() else "used at"
+    yield f"Images were {how} {shapes} (height, width, channels)."
 
 
 def _describe_split(rows: pd.DataFrame) -> Iterator[str]:
-    by_split = rows.groupby("split", sort=False)["dataset"].unique()
-    for label, datasets in by_split.items():
-        where = f" ({', '.join(datasets)})" if len(by_split) > 1 else ""
-        yield f"{_describe_one_split(Spec.parse(str(label)))}{where}."
-    if any("group" in str(note.kind) for notes in rows["notes"] if isinstance(notes, list)
-           for note in notes):  # fmt: skip
+    """Describe the splits of one dataset."""
+    for label in rows["split"].unique():
+        yield f"{_describe_one_split(Spec.parse(str(label)))}."
+    kinds = {note.kind for notes in rows["notes"] if isinstance(notes, list) for note in notes}
+    named = {str(n) for notes in rows["notes"] if isinstance(notes, list) for n in notes}
+    if NoteKind.GROUPS in kinds and any(text.startswith("groups: ") for text in named):
         yield "Images of a group were never on both sides of a split, inner folds included."
+
+
+def _describe_conditions(rows: pd.DataFrame) -> Iterator[str]:
     seeds = rows["seed"].nunique()
     if seeds > 1:
         yield f"Everything was repeated with {_spell(seeds)} seeds."
-    sizes = [size for size in rows["train_size"].unique() if size != 1]
-    if sizes:
-        texts = join_names([describe_train_size(size) for size in sizes])
-        yield f"Training sets were also reduced to {texts}."
-    for axis, what in (("imbalance", "made imbalanced"), ("occlusion", "occluded")):
-        labels = [label for label in rows[axis].unique() if label != NONE]
-        if labels:
-            images = "Training sets were" if axis == "imbalance" else "Images were"
-            yield f"{images} also {what} by {join_names(labels)}."
+    sizes = [describe_train_size(size) for size in rows["train_size"].unique()]
+    if rows["train_size"].ne(1).any():
+        yield f"Training sets: {join_names(sizes, '; ')}."
+    for axis, what in (("imbalance", "Imbalance of the training set"), ("occlusion", "Occlusion")):
+        if rows[axis].ne(NONE).any():
+            yield f"{what}: {join_names(list(rows[axis].unique()), '; ', 12)}."
 
 
 def _describe_one_split(split: Spec) -> str:
@@ -113,9 +126,11 @@ def _describe_models(rows: pd.DataFrame) -> Iterator[str]:
     strategies = [label for label in rows["strategy"].unique() if label != NONE]
     if strategies:
         yield (
-            f"Strategies against class imbalance, applied to training images only: "
+            f"Strategies, all of which learn from training images only: "
             f"{join_names(strategies, '; ', 20)}."
         )
+    else:
+        yield "Nothing was done about class imbalance."
     held_out = [text for text in rows["validation"].dropna().unique() if text != "none"]
     if held_out:
         yield f"Images held out of the training set: {join_names(held_out, '; ', 6)}."
@@ -124,30 +139,40 @@ def _describe_models(rows: pd.DataFrame) -> Iterator[str]:
 def _describe_tuning(rows: pd.DataFrame) -> Iterator[str]:
     tuned = rows[rows["tuning"] != NONE]
     if tuned.empty:
-        yield "Parameters were not tuned: those of the study, or the defaults, were used."
+        yield "Parameters were those of the study, or the defaults: nothing was tuned."
         return
     for label, cells in tuned.groupby("tuning", sort=False):
         metrics = ", ".join(cells["tuned_by"].dropna().unique())
         where = join_names(list(cells["tuned_on"].dropna().unique()), "; ", 3)
+        spec = Spec.parse(str(label))
+        search = _SEARCHES.get(spec.name, spec.name)
+        n = f" of {int(cells['n_candidates'].max())} candidates" if "n_candidates" in cells else ""
+        again = ", anew in every fold" if cells["fold"].nunique() > 1 else ""
         yield (
-            f"Parameters were {describe_tuning(str(label))}, by {metrics} on {where}, anew in "
-            "every fold."
+            f"Parameters were tuned by {search}{n} (at most), compared by {metrics} on "
+            f"{where}{again}."
         )
 
 
-def _describe_evaluation(view: ResultsView, rows: pd.DataFrame) -> Iterator[str]:
+def _describe_evaluation(view: ResultsView, rows: pd.DataFrame, metric: str) -> Iterator[str]:
+    several = rows.groupby(["dataset", "split"])["fold"].nunique().gt(1)
+    ways = ["over folds, with the corrected variance of Nadeau and Bengio (2003)"] * bool(
+        several.any()
+    )
+    ways += ["from the images, or groups, of the test set"] * bool((~several).any())
+    names = join_names(select_table_metrics(rows), most=8)
     yield (
-        "Every metric was computed from the stored probabilities of the test images. Intervals are "
-        "95% confidence intervals: over several folds with the corrected variance of Nadeau and "
-        "Bengio (2003), on a single test set from its images or groups; where the number of "
-        "observations does not support one, none is given."
+        f"Metrics ({names}; means over classes are macro averages) were computed from the stored "
+        f"probabilities of the test images; configurations were ranked by {metric}. Intervals are "
+        f"95% confidence intervals {' and '.join(ways)}; where the number of observations does not "
+        "support one, none is given."
     )
     unit = view.describe_unit()
     if unit:
         yield f"{unit[0].upper()}{unit[1:]}."
     sites = _list_sites(view, rows)
     if sites:
-        yield f"Every trained model was also tested on {join_names(sites)}."
+        yield f"Trained models were also tested on {join_names(sites)}."
 
 
 def _list_sites(view: ResultsView, rows: pd.DataFrame) -> list[str]:
@@ -165,20 +190,25 @@ def _list_sites(view: ResultsView, rows: pd.DataFrame) -> list[str]:
 
 def _describe_software(rows: pd.DataFrame) -> Iterator[str]:
     environments = [value for value in rows["environment"] if isinstance(value, dict)]
-    if not environments:
-        return
-    first: dict[str, Any] = environments[-1]
-    libraries = first.get("libraries", {})
+    described = dict.fromkeys(map(_describe_environment, environments))
+    if described:
+        yield f"Software and hardware: {'; '.join(described)}."
+
+
+def _describe_environment(environment: dict[str, Any]) -> str:
+    libraries = environment.get("libraries", {})
     shown = [
         f"{name} {libraries[name]}"
         for name in ("scikit-learn", "torch", "imbalanced-learn", "numpy")
         if libraries.get(name, "not installed") != "not installed"
     ]
-    commit = f", commit {first['git_commit'][:12]}" if first.get("git_commit") else ""
-    yield (
-        f"Software: classical-vs-deep {first.get('benchmark', '')}{commit}, Python "
-        f"{first.get('python', '')}, {', '.join(shown)}. Hardware: {first['processor']}, "
-        f"{first['cores']} cores."
+    commit = environment.get("git_commit")
+    version = f", commit {commit[:12]}" if commit else ""
+    version += " with changes" if environment.get("git_dirty") else ""
+    return (
+        f"classical-vs-deep {environment.get('benchmark', '')}{version}, Python "
+        f"{environment.get('python', '')}, {', '.join(shown)}, {environment['processor']} with "
+        f"{environment['cores']} cores"
     )
 
 

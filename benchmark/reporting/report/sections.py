@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from importlib import resources
+from shlex import quote
 
 import pandas as pd
 
@@ -25,6 +26,7 @@ from benchmark.reporting.plots import REGISTRY, select_complete_results
 from benchmark.reporting.plots.plot import Missing
 from benchmark.reporting.report.blocks import (
     Block,
+    Figure,
     Listing,
     Section,
     Texts,
@@ -57,6 +59,10 @@ def answer_question(source: ReportSource) -> Section:
         f"{title}: {_answer(table, source.metric)} {table.attrs[APPROACHES]}".strip()
         for title, table in source.leaderboards
     ]
+    leaks = source.list_leaks(source.rows)
+    if leaks:
+        n = format_count(len(leaks), "leak is", "leaks are")
+        answers.append(f"{n} known, which may make these values too good: see Data.")
     question = [description] if description else []
     return Section("answer", "Question and answer", [Texts([*question, *answers])])
 
@@ -65,7 +71,7 @@ def _answer(table: pd.DataFrame, metric: str) -> str:
     """Name the best configuration, those that share its place, and the baseline."""
     ranked = table[table["rank"].notna() & (table["model"] != BASELINE)]
     if ranked.empty:
-        return "no configuration has a rank yet"
+        return "no configuration has a rank yet."
     best = ranked.iloc[0]
     bounds = (best[metric], best[f"{metric}_lower"], best[f"{metric}_upper"])
     text = (
@@ -73,9 +79,12 @@ def _answer(table: pd.DataFrame, metric: str) -> str:
         f"{configuration_name([best[axis] for axis in CONFIGURATION_AXES])}, "
         f"{format_mean(*bounds)}"
     )
+    corrected = table[f"{metric}_corrected"].dropna()
+    if len(corrected):
+        text += f", corrected for the choice {corrected.iloc[0]:.3f}"
     alike = int(shares_first_place(table).sum())
     if alike:
-        text += f"; {format_count(alike, 'other')} cannot be told apart from it"
+        text += f"; {alike} of the {len(ranked) - 1} others cannot be told apart from it"
     baseline = table[table["model"] == BASELINE]
     if len(baseline):
         text += f"; {BASELINE}, which ignores the images, reaches {baseline.iloc[0][metric]:.3f}"
@@ -142,7 +151,8 @@ def show_failures(source: ReportSource) -> Section | None:
                 blocks += _show_mistakes(source, title, mistakes)
         except UserError as error:  # several labels, or images that are no longer there
             blocks.append(Texts([f"{title}: {error}"]))
-    return Section("failures", "Failures", blocks) if blocks else None
+    has_sheets = any(isinstance(block, Figure) for block in blocks)
+    return Section("failures", "Failures", blocks) if has_sheets else None
 
 
 def _show_mistakes(source: ReportSource, title: str, mistakes: Mistakes) -> Iterator[Block]:
@@ -173,6 +183,9 @@ def show_completeness(source: ReportSource) -> Section:
         "share": cost["share"].map("{:.1%}".format),
     }
     problems = list_problems(source.rows)
+    missing = int((source.rows["status"] == Status.PLANNED).sum())
+    if missing:
+        problems = [f"{missing:,} of {len(source.rows):,} cells are not run yet.", *problems]
     return Section(
         "completeness",
         "Completeness, failures and cost",
@@ -188,12 +201,13 @@ def show_completeness(source: ReportSource) -> Section:
 def show_methods(source: ReportSource) -> Section:
     """A methods paragraph for a paper, and the references."""
     rows = source.rows[source.rows["status"] == Status.OK]
-    also = ("zou2008",) if "external" in rows and rows["external"].notna().any() else ()
+    also = ["northcutt2021", "vickers2006"]
+    also += ["zou2008"] if "external" in rows and rows["external"].notna().any() else []
     return Section(
         "methods",
         "Methods and references",
         [
-            Texts(describe_methods(source.view, source.rows)),
+            Texts(describe_methods(source.view, source.rows, source.metric)),
             Listing("BibTeX", cite(list_components(rows), also)),
         ],
     )
@@ -224,11 +238,13 @@ def show_provenance(source: ReportSource) -> Section:
     """Study file, environment, and the command that runs the study again."""
     folder = source.view.folder
     blocks: list[Block] = []
-    if folder.study.is_file():
-        text = folder.study.read_text(encoding="utf-8")
-        blocks.append(Listing("Study file (study.yaml)", text))
-    command = f"python -m benchmark run {folder.study} --out NEW_FOLDER"
-    blocks.append(Listing("Run it again", command))
+    files = [folder.study] if folder.study.is_file() else sorted(folder.studies.glob("*.yaml"))
+    for file in files:
+        blocks.append(Listing(f"Study file ({file.name})", file.read_text(encoding="utf-8")))
+    commands = [f"python -m benchmark run {quote(str(file))} --out NEW_FOLDER" for file in files]
+    if commands:
+        where = "# in the folder that the paths of the datasets start from, with $BENCHMARK_DATA"
+        blocks.append(Listing("Run it again", "\n".join([where, *commands])))
     environments = [value for value in source.rows["environment"] if isinstance(value, dict)]
     if environments:
         blocks.append(Listing("Environment", json.dumps(environments[-1], indent=2)))

@@ -16,6 +16,7 @@ from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.table_view import Table, TableView
 from benchmark.results.dataset_record import DatasetRecord
 from benchmark.utils.files import read_text
+from benchmark.utils.notes import NoteKind
 from benchmark.utils.yaml_files import MAX_CHARACTERS, read_yaml
 
 
@@ -57,6 +58,12 @@ class ReportSource:
         except UserError:
             return {}
         return content if isinstance(content, dict) else {}
+
+    def list_leaks(self, rows: pd.DataFrame) -> list[str]:
+        """List the leaks that some rows note, without repeats."""
+        listed = [notes for notes in rows.get("notes", ()) if isinstance(notes, list)]
+        leaks = (str(note) for notes in listed for note in notes if note.kind == NoteKind.LEAK)
+        return list(dict.fromkeys(leaks))
 
     def tabulate(self, view: TableView) -> Iterator[TableBlock]:
         """Make the tables of a view; the texts below them are at the last one."""
