@@ -1,5 +1,6 @@
 """Contract checks: built-in components pass, and a failing plug-in is told what to change."""
 
+import gc
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from optional_packages import OF_ATTRIBUTES, skip_if_missing
 
 from benchmark import checks
 from benchmark.checks import describe_measurements, ordered_checks, run_checks
+from benchmark.checks.common import _split_digits
+from benchmark.checks.subject import Subject
 from benchmark.plugins.registry import registered_targets, resolve_spec
 from benchmark.plugins.spec import Spec
 
@@ -107,6 +110,20 @@ def test_extractors_with_options_pass():
 )
 def test_a_bad_extractor_fails_exactly_one_check(name, check):
     assert list(failures("extractor", f"{FAKES}:{name}")) == [check]
+
+
+def test_a_dataset_left_by_a_failed_check_does_not_hide_a_plug_in_that_reads_test_labels():
+    dataset = _split_digits(Subject("extractor", resolve_spec("extractor", Spec("pixels"))))
+    left = [dataset]
+    left.append(left)  # freed by the collector only, like the frames of a traceback
+    gc.collect()
+    gc.disable()
+    try:
+        del dataset, left
+        found = failures("extractor", f"{FAKES}:ReadsTestLabels")
+    finally:
+        gc.enable()
+    assert list(found) == ["predictions_ignore_test_labels"]
 
 
 def test_an_honest_plug_in_passes():
