@@ -133,8 +133,10 @@ def measure_labels(dataset: Dataset) -> list[str] | None:
     targets = dataset.targets.copy()
     targets[flipped] = (targets[flipped] + random.integers(1, k, n)) % k
     doubtful, _, accuracy, _ = find_label_errors(replace(dataset, targets=targets))
-    if not np.isfinite(accuracy) or not len(doubtful):
+    if not np.isfinite(accuracy):
         return None
+    if not len(doubtful):
+        return [f"{n}", "-", "-", "-", "0", "0%", f"{accuracy:.0%}"]
     hits = np.isin(doubtful, flipped)
     shares = [f"{hits[:most].mean():.0%}" if most else "-" for most in (n // 4, n // 2, n)]
     return [f"{n}", *shares, f"{len(doubtful)}", f"{hits.sum() / n:.0%}", f"{accuracy:.0%}"]
@@ -194,7 +196,8 @@ def report(
         wrap(
             "5 % of the labels were made wrong. Precision among the most doubtful quarter, half "
             "and whole of that number, number of labels that are doubted, share of the wrong ones "
-            "among them, and share of the labels that the quick model agrees with."
+            "among them, and share of the labels that the quick model agrees with. Where that "
+            "model is hardly better than the largest class, no label is doubted."
         ),
         "",
         *_table(
