@@ -118,6 +118,22 @@ def test_no_page_is_wider_than_its_window(open_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_a_plot_is_scrolled_in_a_narrow_window_and_not_shrunk_until_it_cannot_be_read(open_page):
+    page = open_page(400)
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.plot')].map("
+        "plot => [plot.clientWidth, plot.scrollWidth, plot.querySelector('svg').clientWidth])"
+    )
+    assert len(widths) >= 3
+    assert all(window < 400 and plot >= 500 and content >= plot for window, content, plot in widths)
+
+
+def test_titles_of_plots_do_not_repeat_the_only_dataset_and_split(open_page):
+    titles = open_page().locator("#plots figcaption strong").all_inner_texts()
+    assert "Confusion matrices." in titles
+    assert not [title for title in titles if "holdout" in title]
+
+
 @pytest.mark.parametrize("width", [400, 1400])
 def test_axe_finds_nothing_serious(browser, file, width):
     context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)

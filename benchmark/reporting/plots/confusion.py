@@ -56,11 +56,12 @@ def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
         for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
             _draw_confusion_matrix(ax, name, table, classes, side)
         label_outer_panels(axes)
-        add_title(figure, selected.title)
+        title = f"{selected.title}: confusion matrices"
+        add_title(figure, title)
         make_panels_square(figure, axes)
     return Plot(
         make_file_stem("confusion", selected.dataset),
-        selected.title,
+        title,
         figure,
         _make_caption(selected, counts[0], classes),
     )

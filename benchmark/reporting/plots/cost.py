@@ -104,7 +104,7 @@ def _draw_cost_plot(
             _set_log_scale(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds per cell: tune, resample, fit and predict", ylabel=label)
-        title = f"{title}: {label} against cost"
+        title = f"{title}: cost and {label}"
         add_title(figure, title)
     places = {name: k for k, name in enumerate(numbered.index, start=1)}
     listed = "; ".join(

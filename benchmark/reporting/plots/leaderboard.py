@@ -53,7 +53,7 @@ def draw_leaderboards(results: Results, metric: str) -> Iterator[Plot | Missing]
             ax.set_yticks(range(len(table)), [shorten_middle(name) for name in names], fontsize=8)
             ax.set_ylim(len(table) - 0.5, -0.5)
             ax.set_xlabel(label)
-            plot_title = f"{title}: {label} of the configurations"
+            plot_title = f"{title}: configurations by {label}"
             add_title(figure, plot_title)
         caption = _describe_leaderboard(table, metric, label, describe_replicates(rows))
         caption += _describe_colors(kinds)

@@ -64,10 +64,11 @@ def draw_reliability_panels(selected: SelectedConfigurations) -> Plot:
                 style,
             )
         label_outer_panels(axes)
-        add_title(figure, selected.title)
+        title = f"{selected.title}: reliability diagrams"
+        add_title(figure, title)
     return Plot(
         make_file_stem("reliability", selected.dataset),
-        selected.title,
+        title,
         figure,
         _make_caption(selected),
     )

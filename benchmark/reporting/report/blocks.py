@@ -156,10 +156,17 @@ def _split_cell(text: str) -> Cell:
     return Cell(text)
 
 
-def draw_figures(plots: Iterable[Plot]) -> Iterator[Figure]:
-    """Draw plots as inline SVG, without their captions, which are texts of the page."""
+def draw_figures(plots: Iterable[Plot], known: str = "") -> Iterator[Figure]:
+    """Draw plots as inline SVG, without their captions, which are texts of the page.
+
+    Titles that begin with what is ``known`` from the page are written without it.
+    """
     for plot in plots:
-        yield Figure(plot.name, plot.title, plot.caption, _draw_svg(plot))
+        title = plot.title
+        if known and title.startswith(f"{known}: "):
+            title = title.removeprefix(f"{known}: ")
+            title = title[0].upper() + title[1:]
+        yield Figure(plot.name, title, plot.caption, _draw_svg(plot))
 
 
 def _draw_svg(plot: Plot) -> str:

@@ -116,7 +116,7 @@ def show_plots(source: ReportSource) -> Section:
         for plot in draw(results, source.metric)
         if not isinstance(plot, Missing)
     )
-    return Section("plots", "Plots", list(draw_figures(plots)))
+    return Section("plots", "Plots", list(draw_figures(plots, source.only_title)))
 
 
 def show_sites(source: ReportSource) -> Section | None:
@@ -164,7 +164,8 @@ def _show_mistakes(source: ReportSource, title: str, mistakes: Mistakes) -> Iter
             f"{format_count(n, 'test image')}; {suspected} suspected to be wrong."
         ]
     )
-    yield from draw_figures(draw_error_sheets(source.view, mistakes, MOST_MISTAKES))
+    sheets = draw_error_sheets(source.view, mistakes, MOST_MISTAKES)
+    yield from draw_figures(sheets, source.only_title)
 
 
 def show_tuning(source: ReportSource) -> Section | None:

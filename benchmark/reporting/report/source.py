@@ -49,6 +49,12 @@ class ReportSource:
         view = Leaderboard()
         return list(view.make_tables(self.rows, self.metric, self.view.read_predictions))
 
+    @property
+    def only_title(self) -> str:
+        """Title of the group of comparable rows if there is one group; empty otherwise."""
+        titles = [title for title, _ in self.leaderboards]
+        return titles[0] if len(titles) == 1 else ""
+
     @cached_property
     def study(self) -> dict[str, Any]:
         """Content of the study of the last run; empty if it cannot be read."""
