@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmark.reporting.plots.plot import Plot, add_title, create_panels
 from benchmark.reporting.plots.recalls import shorten_middle
 
-COLUMNS = 6
+COLUMNS = 4  # even, as an audit shows pairs side by side
 SIDE = 1.75  # inches
 
 
@@ -32,8 +32,8 @@ def draw_contact_sheet(
         for ax, image, text in zip(axes, images, texts, strict=True):
             pixels = image[..., 0] if image.shape[-1] == 1 else image
             ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-            lines = (shorten_middle(line, 26) for line in text.split("\n"))
-            ax.set_title("\n".join(lines), fontsize=6.5, loc="left")
+            lines = (shorten_middle(line, 24) for line in text.split("\n"))
+            ax.set_title("\n".join(lines), fontsize=8, loc="left")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             ax.grid(visible=False)

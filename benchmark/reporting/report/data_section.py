@@ -9,7 +9,7 @@ from benchmark.datasets.base import Dataset
 from benchmark.datasets.case_table import make_case_table
 from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError
-from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
+from benchmark.reporting.plots.contact_sheet import COLUMNS, draw_contact_sheet
 from benchmark.reporting.plots.plot import Plot
 from benchmark.reporting.report.audit_section import LEAKS, draw_audit_sheets, tabulate_findings
 from benchmark.reporting.report.blocks import (
@@ -78,7 +78,7 @@ def _open_images(source: ReportSource, fingerprint: str) -> Dataset | None:
 def _draw_examples(name: str, dataset: Dataset) -> Plot:
     """Draw a few images of each class."""
     generator = np.random.default_rng(0)
-    each = max(1, min(6, MOST_EXAMPLES // len(dataset.classes)))
+    each = max(1, min(COLUMNS, MOST_EXAMPLES // len(dataset.classes)))
     chosen, texts = [], []
     for k, label in enumerate(dataset.classes):
         members = dataset.targets[:, k] == 1 if dataset.multilabel else dataset.targets == k
