@@ -17,7 +17,7 @@ from benchmark.plugins.registry import registered_targets
 from benchmark.reporting.leaderboard import Leaderboard
 from benchmark.reporting.report import build_report
 from benchmark.reporting.report.methods import list_components
-from benchmark.reporting.report.references import ALWAYS, PAPERS, cite, read_entries
+from benchmark.reporting.report.references import ALWAYS, METHODS, PAPERS, cite, read_entries
 from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.site_table import SiteTable
 from benchmark.reporting.subgroup_table import SubgroupTable
@@ -183,12 +183,20 @@ def test_every_component_has_its_papers_or_none(folder):
     kinds = ("extractor", "model", "strategy")
     registered = {name for kind in kinds for name in registered_targets(kind)} | {*SEARCHES}
     assert registered <= set(PAPERS)
-    used = {key for keys in PAPERS.values() for key in keys} | {*ALWAYS}
-    assert used <= set(read_entries())
+    used = {key for keys in PAPERS.values() for key in keys} | {*ALWAYS, *METHODS.values()}
+    assert used == set(read_entries())
     rows = ResultsView(folder).load_rows()
     assert {"pixels", "hog", "gaussian_nb", "smote", "random"} <= set(
         list_components(rows[rows["status"] == "ok"])
     )
+
+
+def test_papers_are_cited_that_the_report_names_and_no_others(page):
+    prose, entries = html.unescape(page).split("BibTeX", 1)
+    prose = re.sub(r"<(svg|style|script|pre).*?</\1>", "", prose, flags=re.DOTALL)
+    for words, key in METHODS.items():
+        if words != "decision curves" and words != "net benefit":  # both cite one paper
+            assert (words.lower() in prose.lower()) == (f"{{{key}," in entries), words
 
 
 def test_entries_are_bibtex():

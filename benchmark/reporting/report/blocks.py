@@ -53,6 +53,11 @@ class Listing:
     text: str
     kind: str = "listing"
 
+    @property
+    def paragraphs(self) -> Sequence[str]:
+        """Nothing, as it is not prose."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -88,6 +93,11 @@ class TableBlock:
     kind: str = "table"
 
     @property
+    def paragraphs(self) -> Sequence[str]:
+        """The prose below it."""
+        return self.notes
+
+    @property
     def has_filter(self) -> bool:
         """Whether there are enough lines to filter them."""
         return self.sortable and len(self.lines) > FEW_LINES
@@ -107,6 +117,11 @@ class Figure:
     caption: str
     svg: str
     kind: str = "figure"
+
+    @property
+    def paragraphs(self) -> Sequence[str]:
+        """The prose at it."""
+        return [self.title, self.caption]
 
 
 Block = Texts | Listing | TableBlock | Figure

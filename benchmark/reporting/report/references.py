@@ -8,10 +8,21 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-# what every report uses: the intervals and tests of its tables, the libraries, the checklists
-ALWAYS = (
-    *("pedregosa2011", "wilson1927", "nadeau2003", "hsu1981", "holm1979"),
-    *("collins2024", "tejani2024"),
+# the library and the checklists of every report
+ALWAYS = ("pedregosa2011", "collins2024", "tejani2024")
+# words of a report that refer to a paper -> its key
+METHODS = MappingProxyType(
+    {
+        "Wilson": "wilson1927",
+        "Nadeau": "nadeau2003",
+        "Hsu": "hsu1981",
+        "Holm": "holm1979",
+        "Zou": "zou2008",
+        "DeLong": "delong1988",
+        "confident learning": "northcutt2021",
+        "decision curves": "vickers2006",
+        "net benefit": "vickers2006",
+    }
 )
 # name of a component -> keys of its papers; () where it has none
 PAPERS = MappingProxyType(
@@ -98,20 +109,22 @@ def read_entries() -> dict[str, str]:
     return {re.split(r"[{,]", entry)[1]: entry for entry in entries}
 
 
-def cite(components: Iterable[str], also: Iterable[str] = ()) -> str:
-    """Return the BibTeX entries of the papers behind components.
+def cite(components: Iterable[str], texts: Iterable[str] = ()) -> str:
+    """Return the BibTeX entries of the papers behind components, and of those named in texts.
 
     Parameters
     ----------
     components : iterable of str
         Names; those of plug-ins are ignored.
-    also : iterable of str
-        Keys of further papers.
+    texts : iterable of str
+        Paragraphs of a report.
 
     Examples
     --------
     >>> cite(["hog"]).split(",")[0]
     '@inproceedings{dalal2005'
     """
-    keys = {key for name in components for key in PAPERS.get(name, ())} | {*ALWAYS, *also}
+    prose = " ".join(texts).lower()
+    named = {key for words, key in METHODS.items() if words.lower() in prose}
+    keys = {key for name in components for key in PAPERS.get(name, ())} | {*ALWAYS} | named
     return "\n\n".join(entry for key, entry in read_entries().items() if key in keys)

@@ -199,19 +199,14 @@ def show_completeness(source: ReportSource) -> Section:
     )
 
 
-def show_methods(source: ReportSource) -> Section:
-    """A methods paragraph for a paper, and the references."""
-    rows = source.rows[source.rows["status"] == Status.OK]
-    also = ["northcutt2021", "vickers2006"]
-    also += ["zou2008"] if "external" in rows and rows["external"].notna().any() else []
-    return Section(
-        "methods",
-        "Methods and references",
-        [
-            Texts(describe_methods(source.view, source.rows, source.metric)),
-            Listing("BibTeX", cite(list_components(rows), also)),
-        ],
-    )
+def show_methods(source: ReportSource, sections: list[Section]) -> Section:
+    """A methods paragraph for a paper, and what it and other sections refer to."""
+    methods = Texts(describe_methods(source.view, source.rows, source.metric))
+    blocks = [methods, *(block for section in sections for block in section.blocks)]
+    texts = [text for block in blocks for text in block.paragraphs]
+    components = list_components(source.rows[source.rows["status"] == Status.OK])
+    listing = Listing("BibTeX", cite(components, texts))
+    return Section("methods", "Methods and references", [methods, listing])
 
 
 def show_checklists(sections: list[Section]) -> Section:
@@ -252,9 +247,7 @@ def show_provenance(source: ReportSource) -> Section:
     return Section("provenance", "Provenance", blocks)
 
 
-SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
-    answer_question,
-    describe_data,
+RESULTS: tuple[Callable[[ReportSource], Section | None], ...] = (
     show_leaderboards,
     show_classes,
     show_plots,
@@ -263,14 +256,15 @@ SECTIONS: tuple[Callable[[ReportSource], Section | None], ...] = (
     show_failures,
     show_tuning,
     show_completeness,
-    show_methods,
-    show_provenance,
 )
 
 
 def list_sections(source: ReportSource, audit: bool = False) -> list[Section]:
-    """Make all sections that the rows allow; the checklists come before the provenance."""
-    sections = [section for make in SECTIONS if (section := make(source)) is not None]
+    """Make all sections that the rows allow."""
+    sections = [answer_question(source), describe_data(source)]
     if audit:
-        sections.insert(2, audit_data(source))
-    return [*sections[:-1], show_checklists(sections), sections[-1]]
+        sections.append(audit_data(source))
+    sections += [section for show in RESULTS if (section := show(source)) is not None]
+    sections.append(show_methods(source, sections))
+    provenance = show_provenance(source)
+    return [*sections, show_checklists([*sections, provenance]), provenance]
