@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.datasets.base import Dataset
-from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
+from benchmark.datasets.csv_rows import (
+    Row,
+    read_csv_rows,
+    require_column,
+    require_different_cells,
+)
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.errors import UserError
 from benchmark.utils.files import write_text
@@ -127,12 +132,5 @@ def _read(where: str, path: Path, needed: Sequence[str]) -> list[Row]:
     columns, rows = read_csv_rows(where, path)
     for column in needed:
         require_column(f"{where}: '{path}'", columns, "columns", column)
-    lines: dict[str, int] = {}
-    for row in rows:
-        name = row.require_cell(ID)
-        if name in lines:
-            raise UserError(
-                f"{row.where}: '{name}' is also in line {lines[name]}; keep one of them"
-            )
-        lines[name] = row.line
+    require_different_cells(rows, ID, "'{cell}' is also in line {line}; keep one of them")
     return rows

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from benchmark.datasets.base import SUBSETS, Dataset
 from benchmark.datasets.csv_columns import describe_unused_columns, refuse_misspelled_column
-from benchmark.datasets.csv_rows import Row, read_csv_rows, require_column
+from benchmark.datasets.csv_rows import (
+    Row,
+    read_csv_rows,
+    require_column,
+    require_different_cells,
+)
 from benchmark.datasets.images.decoded import MAX_PIXELS
 from benchmark.datasets.images.options import Options
 from benchmark.datasets.listing import (
@@ -121,12 +126,8 @@ def load_csv(
     options = Options(size, percentiles, on_error, max_pixels)
     path = parse_dataset_path(name, data)
     where = f"dataset '{name}'"
-    _check_types(
-        where,
-        {"image": image, "label": label, "group": group, "split": split},
-        str,
-        "the name of a column",
-    )
+    named = {"image": image, "label": label, "group": group, "split": split}
+    _check_types(where, named, str, "the name of a column")
     attributes = _check_attributes(where, attributes)
     flags = {
         "allow_outside": allow_outside,
@@ -134,9 +135,7 @@ def load_csv(
         "drop_duplicates": drop_duplicates,
     }
     _check_types(where, flags, bool, "true or false")
-    image, label, group, split = (
-        normalize_unicode(column) for column in (image, label, group, split)
-    )
+    image, label, group, split = map(normalize_unicode, named.values())
     columns, rows = read_csv_rows(where, path)
     require_column(where, columns, "label", label)
     _require_attributes(where, columns, attributes, label)
@@ -198,16 +197,12 @@ def _check_attributes(where: str, attributes: Sequence[str]) -> list[str]:
 
 def _read_ids(where: str, columns: list[str], rows: list[Row], column: str) -> list[str]:
     require_column(where, columns, "id", column)
-    lines: dict[str, int] = {}
-    for row in rows:
-        name = row.require_cell(column)
-        if name in lines:
-            raise UserError(
-                f"{row.where}: id '{name}' is also that of line {lines[name]}; name a column whose "
-                "cells are all different, or leave id out to name images by their paths"
-            )
-        lines[name] = row.line
-    return list(lines)
+    return require_different_cells(
+        rows,
+        column,
+        "id '{cell}' is also that of line {line}; name a column whose cells are all different, or "
+        "leave id out to name images by their paths",
+    )
 
 
 def _drop_repeated_rows(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:

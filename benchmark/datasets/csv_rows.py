@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from itertools import chain
@@ -66,6 +66,25 @@ def require_column(where: str, columns: list[str], parameter: str, column: str) 
         raise UserError(
             f"{where}: {parameter}: {unknown_name_error('column', str(column), columns)}"
         )
+
+
+def require_different_cells(rows: Iterable[Row], column: str, problem: str) -> list[str]:
+    """Return the cells of a column; raise a UserError if two are equal or one is empty.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    column : str
+    problem : str
+        Message about a repeated cell, with ``{cell}`` and ``{line}``, that of its first row.
+    """
+    lines: dict[str, int] = {}
+    for row in rows:
+        cell = row.require_cell(column)
+        if cell in lines:
+            raise UserError(f"{row.where}: {problem.format(cell=cell, line=lines[cell])}")
+        lines[cell] = row.line
+    return list(lines)
 
 
 def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:

@@ -85,7 +85,8 @@ def resample_metric(
     for start in range(0, N_SAMPLES, step):
         n_samples = min(step, N_SAMPLES - start)
         weights = draw_weights(random, seeds[0], groups, n_samples)
-        values.append(np.mean([metric.resampled(p, weights) for p in seeds], axis=0))  # type: ignore[misc]
+        scores = [metric.resampled(p, weights) for p in seeds]  # type: ignore[misc]
+        values.append(np.mean(scores, axis=0))
     return np.concatenate(values)
 
 
