@@ -70,7 +70,7 @@ def _make_parameters() -> list[inspect.Parameter]:
             "suite",
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=None,
-            annotation=Annotated[str | None, typer.Argument(metavar="[STUDY]", help=_STUDY_HELP)],
+            annotation=Annotated[str | None, typer.Argument(metavar="STUDY", help=_STUDY_HELP)],
         ),
         _make_option("suite_option", str | None, "--suite", "The same as STUDY.", metavar="STUDY"),
         *(

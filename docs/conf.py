@@ -1,0 +1,81 @@
+"""Configuration of Sphinx: ``sphinx-build -W docs benchmark/documentation`` builds the pages."""
+
+import shutil
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+from reference_pages import copy_results, write_reference_pages  # noqa: E402
+from shell import ShownImages  # noqa: E402
+
+project = "classical-vs-deep"
+author = "The classical-vs-deep authors"
+version = release = installed_version("classical-vs-deep")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["walkthroughs/*", "plots/*", "results/README.md"]
+suppress_warnings = [
+    "config.cache",  # the configuration of the gallery holds objects
+    "myst.header",  # the tables in results/ are written by the program
+]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+autodoc_typehints = "none"
+
+# the scripts write into the folder they are in, so they are run in a copy of it
+GALLERIES = ("walkthroughs", "plots")
+_folder = TemporaryDirectory()
+for _gallery in GALLERIES:
+    shutil.copytree(DOCS / _gallery, Path(_folder.name, _gallery))
+
+sphinx_gallery_conf = {
+    "examples_dirs": [str(Path(_folder.name, gallery)) for gallery in GALLERIES],
+    "gallery_dirs": [f"{gallery}_executed" for gallery in GALLERIES],
+    "filename_pattern": r"\.py$",
+    "image_scrapers": (ShownImages(),),
+    "reset_modules": (),
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,  # the times of one machine say nothing to readers
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "classical-vs-deep"
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_nav_level": 2,
+}
+
+
+def read_links_of_the_checkout(app, page, source):
+    """Make the links between files of the checkout links between pages."""
+    source[0] = source[0].replace("](../results/", "](results/")
+
+
+def setup(app):
+    """Write the generated pages before Sphinx looks for pages."""
+    app.connect("config-inited", lambda app, config: write_reference_pages(DOCS))
+    app.connect("config-inited", lambda app, config: copy_results(DOCS))
+    app.connect("source-read", read_links_of_the_checkout)
