@@ -1,5 +1,6 @@
 """Configuration of Sphinx: ``sphinx-build -W docs benchmark/documentation`` builds the pages."""
 
+import re
 import shutil
 import sys
 from importlib.metadata import version as installed_version
@@ -10,7 +11,7 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 from reference_pages import copy_results, write_reference_pages  # noqa: E402
-from shell import ShownImages  # noqa: E402
+from shell import ShownPlots, show_commands_only  # noqa: E402
 
 project = "classical-vs-deep"
 author = "The classical-vs-deep authors"
@@ -45,7 +46,8 @@ sphinx_gallery_conf = {
     "examples_dirs": [str(Path(_folder.name, gallery)) for gallery in GALLERIES],
     "gallery_dirs": [f"{gallery}_executed" for gallery in GALLERIES],
     "filename_pattern": r"\.py$",
-    "image_scrapers": (ShownImages(),),
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": (ShownPlots(),),
     "reset_modules": (),
     "abort_on_example_error": True,
     "download_all_examples": False,
@@ -69,13 +71,15 @@ html_theme_options = {
 }
 
 
-def read_links_of_the_checkout(app, page, source):
-    """Make the links between files of the checkout links between pages."""
-    source[0] = source[0].replace("](../results/", "](results/")
+def adapt_source(app, page, source):
+    """Make links to published results links between pages, and show commands as in a terminal."""
+    source[0] = re.sub(r"\]\((\.\./)+results/", "](/results/", source[0])
+    if page.partition("/")[0].endswith("_executed"):
+        source[0] = show_commands_only(source[0])
 
 
 def setup(app):
     """Write the generated pages before Sphinx looks for pages."""
     app.connect("config-inited", lambda app, config: write_reference_pages(DOCS))
     app.connect("config-inited", lambda app, config: copy_results(DOCS))
-    app.connect("source-read", read_links_of_the_checkout)
+    app.connect("source-read", adapt_source)

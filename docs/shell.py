@@ -5,13 +5,19 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
-_SHOWN = []
+WIDTH = 100
+PROGRESS = re.compile(r"\d+ of \d+ cells, .* elapsed.*\n")
+
+_shown = []
 
 
 def run(command, says=()):
     """Run a command, print it with its output, and show the plots that it has written.
+
+    Lines of progress are left out, and long lines of text are wrapped.
 
     Parameters
     ----------
@@ -23,13 +29,30 @@ def run(command, says=()):
     """
     words = [sys.executable if word == "python" else word for word in shlex.split(command)]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(f"$ {command}\n{done.stdout.rstrip()}")
     if done.returncode:
         raise RuntimeError(f"{command} ended with exit code {done.returncode}:\n{done.stdout}")
     for pattern in says:
         if not re.search(pattern, done.stdout):
             raise RuntimeError(f"the output of {command} does not say '{pattern}':\n{done.stdout}")
-    _SHOWN.extend(Path(line).resolve() for line in done.stdout.splitlines() if line.endswith(".png"))
+    lines = PROGRESS.sub("", done.stdout).rstrip().splitlines()
+    print(_wrap_command(command), *map(_wrap_text, lines), sep="\n")
+    _shown.extend(Path(line).resolve() for line in lines if line.endswith(".png"))
+
+
+def _wrap_command(command):
+    """Continue a long command on further lines, each of which begins with an option."""
+    lines = [""]
+    for part in re.split(r" (?=--)", f"$ {command}"):
+        if len(lines[-1]) + len(part) > WIDTH - 3:
+            lines.append("   ")
+        lines[-1] += f" {part}" if lines[-1] else part
+    return " \\\n".join(lines)
+
+
+def _wrap_text(line):
+    """Wrap a line, unless it is one of a table."""
+    is_of_table = re.search(r"\S  +\S", line)
+    return line.rstrip() if is_of_table else textwrap.fill(line, WIDTH, break_on_hyphens=False)
 
 
 def publish(file, name):
@@ -39,28 +62,54 @@ def publish(file, name):
     shutil.copyfile(file, folder / name)
 
 
-class ShownImages:
+class ShownPlots:
     """Scraper of sphinx-gallery for the plots that commands have written."""
 
     def __repr__(self):
-        return "ShownImages"
+        return "ShownPlots"
 
     def __call__(self, block, block_vars, gallery_conf):
         """Copy the plots to the gallery, and return the reStructuredText that shows them."""
-        figures = []
-        while _SHOWN:
-            plot, copy = _SHOWN.pop(0), Path(next(block_vars["image_path_iterator"]))
+        images = []
+        while _shown:
+            plot, copy = _shown.pop(0), Path(next(block_vars["image_path_iterator"]))
             shutil.copyfile(plot, copy)
-            title, caption = _read_caption(plot)
             place = copy.relative_to(gallery_conf["src_dir"]).as_posix()
-            figures.append(f".. figure:: /{place}\n   :alt: {title}\n\n   {caption}\n")
-        return "\n".join(figures)
+            images.append(f".. image:: /{place}\n   :alt: {_read_alternative(plot)}\n")
+        return "\n".join(images)
 
 
-def _read_caption(plot):
+def _read_alternative(plot):
     """Read title and caption of a plot from the file that ``plot`` writes beside it."""
     file = plot.with_name("captions.md")
     if not file.exists():
-        return plot.stem, ""
-    title, caption = file.read_text("utf-8").partition(f"({plot.name})\n\n")[2].split("\n\n")[:2]
-    return title, re.sub(r"([\\*|_`<])", r"\\\1", caption.strip())
+        return plot.stem
+    return " ".join(file.read_text("utf-8").partition(f"({plot.name})\n\n")[2].split("\n\n")[:2])
+
+
+CODE = re.compile(r"\.\. code-block:: Python\n\n\n((?:    .*\n|\n)+)")
+OUTPUT = re.compile(r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)")
+COMMAND = re.compile(r"(    \$ .*(?:\\\n.*)*\n)((?:(?!    \$ ).*\n)*)")
+
+
+def show_commands_only(page):
+    """Show a command and its output where the script says ``run("...")``.
+
+    Parameters
+    ----------
+    page : str
+        reStructuredText that sphinx-gallery has written.
+
+    Returns
+    -------
+    str
+    """
+    page = CODE.sub(lambda code: "" if code[1].lstrip().startswith(("run(", "publish(")) else code[0], page)
+    return OUTPUT.sub(lambda output: COMMAND.sub(_format_command, output[1]) if "    $ " in output[1] else output[0], page)
+
+
+def _format_command(match):
+    command, output = match.groups()
+    return f"\n.. code-block:: console\n\n{command}\n" + (
+        f".. code-block:: text\n\n{output}\n" if output.strip() else ""
+    )

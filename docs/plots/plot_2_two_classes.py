@@ -23,6 +23,8 @@ for number, image in enumerate(digits.images):
     pixels = np.clip(image * 10 + random.normal(40, 40, size=(8, 8)), 0, 255)
     imsave(folder / f"{number:04}.png", pixels.astype(np.uint8), check_contrast=False)
 
+# %%
+
 run(
     "python -m benchmark run --dataset \"folder:scans(positive='ill')\" --extractor hog "
     "--extractor pixels --model majority --model logistic_regression --model random_forest "

@@ -29,6 +29,9 @@ models: [majority, nearest_centroid, logistic_regression]
 split: {stratified_kfold: {folds: 5}}
 """.replace("DATASETS", ", ".join(f"'folder:pair{first}'" for first in range(10)))
 Path("pairs.yaml").write_text(STUDY)
+
+# %%
+
 run("python -m benchmark run pairs.yaml --metric auc")
 
 # %%

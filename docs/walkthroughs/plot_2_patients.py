@@ -102,6 +102,9 @@ models: [majority, logistic_regression]
 split: {stratified_kfold: {folds: 5, repeats: 4}}
 """
 Path("hospitals.yaml").write_text(STUDY)
+
+# %%
+
 run("python -m benchmark run hospitals.yaml --metric auc", says=[r"4† +covariates", "2= +hog"])
 
 # %%

@@ -125,15 +125,11 @@ run(
 # ---------------------------------
 #
 # Where the question is how much a method suffers from imbalance, make it: the axis ``imbalances``
-# removes images of some classes from the training set, while the test set stays balanced. The suite
-# ``imbalance_quick`` does so at four ratios.
-
-run("python -m benchmark run imbalance_quick --out results/ratios")
-run("python -m benchmark plot results/ratios --kind imbalance")
-
-# %%
-# Here the strategies that balance the classes win, as the test set is balanced. Such an experiment
-# answers how much can be learned from few images of a class, not what to do about your patients.
+# removes images of some classes from the training set, while the test set stays as it is.
+# :doc:`/plots_executed/plot_4_conditions` has an example, and the suite ``imbalance_quick`` is
+# a larger one. There the strategies that balance the classes win, as the test set is balanced. Such
+# an experiment answers how much can be learned from few images of a class, not what to do about
+# your patients.
 #
 # The report
 # ----------
