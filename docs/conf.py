@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-from reference_pages import copy_results, write_reference_pages  # noqa: E402
-from shell import ShownPlots, show_commands_only  # noqa: E402
+from reference_pages import copy_results, write_reference_pages
+from shell import ShownPlots, show_commands_only
 
 project = "classical-vs-deep"
 author = "The classical-vs-deep authors"

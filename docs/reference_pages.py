@@ -66,9 +66,12 @@ def write_reference_pages(docs):
         page = [_heading(name.capitalize(), "="), about, *_describe_components(kind)]
         _write(folder / f"{name}.rst", page)
     for group, (title, about) in TABLES.items():
-        rows = [(f"``{name}``", _escape(line)) for name, line in names_with_summaries(group).items()]
+        rows = [
+            (f"``{name}``", _escape(line)) for name, line in names_with_summaries(group).items()
+        ]
         _write(
-            folder / f"{group}.rst", [_heading(title, "="), about, _table(("name", "meaning"), rows)]
+            folder / f"{group}.rst",
+            [_heading(title, "="), about, _table(("name", "meaning"), rows)],
         )
     _write(folder / "suites.rst", _describe_suites())
     _write(folder / "commands.rst", _describe_commands())

@@ -8,8 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-WIDTH = 100
-PROGRESS = re.compile(r"\d+ of \d+ cells, .* elapsed.*\n")
+WIDTH = 84  # columns beside the navigation
+PROGRESS = re.compile(
+    r"\d+ of \d+ cells, .* elapsed.*\n|\npreliminary: (?:.*\n)+?Preliminary: .*\n\n"
+)
 
 _shown = []
 
@@ -17,7 +19,7 @@ _shown = []
 def run(command, says=()):
     """Run a command, print it with its output, and show the plots that it has written.
 
-    Lines of progress are left out, and long lines of text are wrapped.
+    Lines of progress and preliminary leaderboards are left out, and long lines of text are wrapped.
 
     Parameters
     ----------
@@ -88,8 +90,10 @@ def _read_alternative(plot):
 
 
 CODE = re.compile(r"\.\. code-block:: Python\n\n\n((?:    .*\n|\n)+)")
-OUTPUT = re.compile(r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)")
-COMMAND = re.compile(r"(    \$ .*(?:\\\n.*)*\n)((?:(?!    \$ ).*\n)*)")
+OUTPUT = re.compile(
+    r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)"
+)
+COMMAND = re.compile(r"(    \$ (?:.*\\\n)*.*\n)((?:(?!    \$ ).*\n)*)")
 
 
 def show_commands_only(page):
@@ -104,8 +108,15 @@ def show_commands_only(page):
     -------
     str
     """
-    page = CODE.sub(lambda code: "" if code[1].lstrip().startswith(("run(", "publish(")) else code[0], page)
-    return OUTPUT.sub(lambda output: COMMAND.sub(_format_command, output[1]) if "    $ " in output[1] else output[0], page)
+    page = CODE.sub(
+        lambda code: "" if code[1].lstrip().startswith(("run(", "publish(")) else code[0], page
+    )
+    return OUTPUT.sub(
+        lambda output: (
+            COMMAND.sub(_format_command, output[1]) if "    $ " in output[1] else output[0]
+        ),
+        page,
+    )
 
 
 def _format_command(match):

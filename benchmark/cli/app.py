@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli import datasets, errors, external, pipelines, report, results, study
+from benchmark.cli import (
+    datasets,
+    documentation,
+    errors,
+    external,
+    pipelines,
+    report,
+    results,
+    study,
+)
 from benchmark.utils.console import console, print_line
 
 if TYPE_CHECKING:
@@ -132,6 +141,7 @@ app.command("fit")(pipelines.fit_command)
 app.command("evaluate")(external.evaluate_command)
 app.command("predict")(pipelines.predict_command)
 app.command("serve")(pipelines.serve_command)
+app.command("docs")(documentation.docs_command)
 
 new = typer.Typer(help="Write a working plug-in file to start from.")
 app.add_typer(new, name="new")

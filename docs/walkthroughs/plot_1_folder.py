@@ -97,7 +97,7 @@ run(
 
 # %%
 # No: 200 images in five folds do not show it, although the differences look large. More images, or
-# more repetitions of the folds in a :doc:`study </studies>`, are needed to say so.
+# more repetitions of the folds in a :doc:`study </guide/studies>`, are needed to say so.
 #
 # Look at the mistakes
 # --------------------

@@ -56,8 +56,8 @@ print(*Path("hospitals/A/cases.csv").read_text().splitlines()[:5], sep="\n")
 # ``patient`` is not mentioned.
 
 run(
-    "python -m benchmark run --dataset 'csv:hospitals/A/cases.csv(label=\"diagnosis\", "
-    "positive=\"malignant\", name=\"patients split\")' --extractor pixels --model knn "
+    'python -m benchmark run --dataset \'csv:hospitals/A/cases.csv(label="diagnosis", '
+    'positive="malignant", name="patients split")\' --extractor pixels --model knn '
     "--model majority --folds 5 --metric auc",
     says=["leak: images with the same patient may be in both", r"knn .* 0\.9\d\d \("],
 )
@@ -68,8 +68,8 @@ run(
 # patient are in the same fold:
 
 run(
-    "python -m benchmark run --dataset 'csv:hospitals/A/cases.csv(label=\"diagnosis\", "
-    "positive=\"malignant\", group=\"patient\", name=\"patients whole\")' --extractor pixels "
+    'python -m benchmark run --dataset \'csv:hospitals/A/cases.csv(label="diagnosis", '
+    'positive="malignant", group="patient", name="patients whole")\' --extractor pixels '
     "--model knn --model majority --folds 5 --metric auc",
     says=[r"knn .* 0\.8\d\d \([^()]*\)  +\d\.\d+ \("],
 )
@@ -142,8 +142,8 @@ run("python -m benchmark plot results/hospitals --kind decision --metric auc")
 # ----------------------------
 
 run(
-    "python -m benchmark describe 'csv:hospitals/A/cases.csv(label=\"diagnosis\", "
-    "positive=\"malignant\", group=\"patient\", attributes=(\"sex\", \"age\"))'"
+    'python -m benchmark describe \'csv:hospitals/A/cases.csv(label="diagnosis", '
+    'positive="malignant", group="patient", attributes=("sex", "age"))\''
 )
 
 # %%
