@@ -25,5 +25,5 @@ def test_docs_opens_the_installed_pages_and_prints_their_address(tmp_path, monke
 
 def test_docs_says_how_to_build_pages_that_are_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(documentation, "PAGES", tmp_path)
-    with pytest.raises(UserError, match="no documentation is installed.*sphinx-build"):
+    with pytest.raises(UserError, match=r"no documentation is installed.*sphinx-build"):
         docs_command()

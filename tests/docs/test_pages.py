@@ -34,10 +34,13 @@ BLOCK = re.compile(r"^```(bash|python|yaml)\n(.*?)^```$", re.DOTALL | re.MULTILI
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 NOT_RUN = (
     # changes the environment, is this, runs in CI, opens a browser, does not end
-    "python -m pip|python -m pytest|sphinx-build|ruff|python -m benchmark docs|.* serve"
+    "python -m pip|python -m pytest|sphinx-build|ruff|mypy|lint-imports"
+    "|python -m benchmark docs|.* serve"
     # takes a minute or more
     "|.* (run|plan) (imbalance|breast.yaml|occlusion|cifar10)|.* run --plugin my_texture.py$"
     "|.* --tuning |.* --dataset breastmnist"
+    # needs the results of those
+    "|.* results/imbalance$|.* --by tuning"
 )
 
 
@@ -128,6 +131,12 @@ def write_cases(file, label_column, patient="p"):
     file.write_text("\n".join(lines) + "\n")
 
 
+def write_case_files(folder):
+    write_cases(folder / "cases.csv", "diagnosis")
+    write_cases(folder / "hospital_a.csv", "label")
+    write_cases(folder / "hospital_b.csv", "label", patient="q")
+
+
 def write_images(folder):
     """Write faces and background as a folder of images, as arrays and as single files."""
     images = [img_as_ubyte(image) for image in lfw_subset()]
@@ -165,9 +174,7 @@ def workspace(tmp_path_factory):
     """Folder with the images, files and results that the pages name."""
     folder = tmp_path_factory.mktemp("workspace")
     write_images(folder)
-    write_cases(folder / "cases.csv", "diagnosis")
-    write_cases(folder / "hospital_a.csv", "label")
-    write_cases(folder / "hospital_b.csv", "label", patient="q")
+    write_case_files(folder)
     hospital = (
         "csv:hospital_a.csv(group='patient_id', attributes=('age', 'sex'), positive='malignant')"
     )
@@ -191,7 +198,7 @@ def workspace(tmp_path_factory):
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, workspace, tmp_path):
     folder = tmp_path / "here"
     shutil.copytree(workspace, folder)
-    write_cases(folder / "cases.csv", "diagnosis")  # with the paths of the copies
+    write_case_files(folder)  # again, with the paths of the copies
     for language, block in read_blocks(page):
         if language == "python":
             (folder / "block.py").write_text(block)
