@@ -19,8 +19,8 @@ def group_by_classes(pipelines: Mapping[str, Pipeline]) -> list[list[str]]:
 
 
 def describe_classes(card: Card) -> str:
-    """Describe the classes of a pipeline, such as '2 classes: benign, malignant'."""
-    return f"{len(card.classes)} classes: {join_names(card.classes)}"
+    """Describe the classes of a pipeline, such as '2 classes: benign | malignant'."""
+    return f"{len(card.classes)} classes: {join_names(card.classes, ' | ')}"
 
 
 def describe_agreement(labels: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from benchmark.utils.console import print_line
 from benchmark.utils.text import escape_controls
 
 MAX_UPLOAD_MB = MAX_UPLOAD_BYTES >> 20
+TITLE = "classical vs deep"
 MAX_QUEUE = 20  # requests
 DELETE_CACHE = (20, 120)  # every 20 s, uploads that are older than 120 s are deleted
 NOTICE = (
@@ -159,11 +160,12 @@ class _RandomName:
 
 def _build_page(gradio: Any, content: PageContent, uploads: Path, names: dict[str, str]) -> Any:
     with gradio.Blocks(
-        title="classical vs deep",
+        title=TITLE,
         analytics_enabled=False,
         fill_width=True,
         delete_cache=DELETE_CACHE,
     ) as page:
+        gradio.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         if content.pipelines:
             with gradio.Tab("Predict"):
                 _build_predict_tab(gradio, content, uploads, names)

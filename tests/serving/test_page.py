@@ -241,7 +241,7 @@ def test_eight_pipelines_are_side_by_side_and_their_names_are_whole(
         "All 6 pipelines predict 7.",
         "Both pipelines predict digit 7.",
     ]
-    assert page.locator(".classes").first.inner_text() == "10 classes: 0, 1, 2, 3, 4, ..."
+    assert page.locator(".classes").first.inner_text() == "10 classes: 0 | 1 | 2 | 3 | 4 | ..."
     page.close()
 
 
@@ -345,6 +345,12 @@ def test_several_images_are_in_the_order_in_which_they_were_chosen(page, digits,
     assert page.locator(".lines tbody th").all_inner_texts() == ["b.png", "a.png"]
     expect(page.locator(".summary")).to_contain_text("2 files.")
     expect(page.locator(".heat")).to_have_count(0)
+
+
+@pytest.mark.parametrize("button", ["Click to upload or drop files", "Choose a folder of images"])
+def test_files_and_folders_can_be_chosen_with_the_keyboard(button, page):
+    with page.expect_file_chooser():
+        page.get_by_role("button", name=button).press("Enter")
 
 
 def test_nothing_of_many_images_is_left_after_the_answer(page, served, cases):
