@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.common_options import DataFolder
-from benchmark.utils.console import console, error_console, print_json, print_line
+from benchmark.utils.console import console, error_console, print_json, print_line, print_text
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
 
@@ -23,6 +23,7 @@ class Form(StrEnum):
 
     table = "table"
     json = "json"
+    csv = "csv"
 
 
 _Plugins = Annotated[
@@ -127,7 +128,9 @@ def predict_command(
             metavar="IMAGE...", help="PNG, JPEG, TIFF, BMP or DICOM files.", parser=user_path
         ),
     ],
-    form: Annotated[Form, typer.Option("--format", help="Print a table, or JSON.")] = Form.table,
+    form: Annotated[
+        Form, typer.Option("--format", help="Print a table, JSON or CSV.")
+    ] = Form.table,
     figure: Annotated[
         Path | None,
         typer.Option(
@@ -143,7 +146,7 @@ def predict_command(
     import numpy as np
 
     from benchmark.cli.rich_output import print_predictions
-    from benchmark.pipelines import file, prediction_text
+    from benchmark.pipelines import file, prediction_csv, prediction_text
     from benchmark.pipelines.reading import read_image
 
     if figure:
@@ -159,6 +162,12 @@ def predict_command(
             for query, p in zip(queries, proba, strict=True)
         ]
         print_json(records)
+    elif form is Form.csv:
+        rows = [
+            prediction_csv.FilePrediction(str(path), pipeline.name, loaded.card, p, query.notes)
+            for path, query, p in zip(images, queries, proba, strict=True)
+        ]
+        print_text(prediction_csv.format_prediction_csv(rows))
     else:
         print_predictions(console, loaded.card, queries, proba)
     if figure:
@@ -188,11 +197,13 @@ def serve_command(
     ] = None,
     plugin: _Plugins = [],  # noqa: B006
 ) -> None:
-    """Serve a web page that shows what pipelines predict for an image (needs extra 'serve')."""
+    """Serve a web page: predictions for images, and the report of results (needs extra 'serve')."""
     from benchmark.serving.page import serve_page
     from benchmark.serving.page_content import load_page_content
 
-    serve_page(load_page_content(places, plugin), host, port)
+    with error_console.status("loading pipelines and results ..."):
+        content = load_page_content(places, plugin)
+    serve_page(content, host, port)
 
 
 def _print_pipeline_card(card: Card, metric: str | None) -> None:

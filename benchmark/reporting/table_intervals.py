@@ -162,12 +162,6 @@ def format_mean(
     return f"{mean:.3f}" + interval + (f" ±{std_of_seeds:.3f}" if pd.notna(std_of_seeds) else "")
 
 
-def format_bounds(table: pd.DataFrame, name: str) -> list[str]:
-    """Format the intervals of a column of means, such as '0.81 to 0.93'; '-' if there is none."""
-    bounds = zip(table[f"{name}_lower"], table[f"{name}_upper"], strict=True)
-    return [_format_interval(low, high) if pd.notna(low) else "-" for low, high in bounds]
-
-
 def _format_interval(lower: float, upper: float) -> str:
     digits = 2 if upper - lower > NARROW else 3
     return f"{lower:.{digits}f} to {upper:.{digits}f}"

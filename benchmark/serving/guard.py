@@ -13,20 +13,24 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.datasets.images.picture import SUFFIXES
+from benchmark.serving.uploads import MAX_FILES
 
-MAX_UPLOAD_BYTES = 51 * 2**20  # an image of 50 MB, and its multipart encoding
-MAX_QUESTION_BYTES = 2**16  # of any other request
-MAX_WAITING_BYTES = 500 * 2**20  # of uploads that wait for their question
+MAX_UPLOAD_BYTES = 200 * 2**20  # of the images, or the zip file, in one upload
+MAX_QUESTION_BYTES = 2**22  # of any other request
+MAX_WAITING_BYTES = 1000 * 2**20  # of uploads that wait for their question, or are unpacked
 UPLOAD, QUESTION = "/gradio_api/upload", "/gradio_api/queue/join"
 POST_PATHS = (UPLOAD, QUESTION, "/gradio_api/reset", "/gradio_api/cancel")
+REPORT = "/report.html"
 GET_PATHS = re.compile(
-    "/|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
+    "/|/report[.]html|/config|/theme[.]css|/manifest[.]json|/favicon[.]ico|/(assets|static)/.+"
     "|/gradio_api/(queue/data|upload_progress|startup-events|heartbeat/[^/]+)/?"
 )
 HOST = re.compile(
     r"(?P<name>\[[0-9a-f:.]+\]|[\w.-]+?)[.]?(:(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
 )
+NO_QUESTION = "this is not a question about uploaded files"
+QUESTIONS = (0, 1)  # about files, and about a folder: the events of the page, in their order
+FILE_TYPE = {"_type": "gradio.FileData"}
 PORTS = {"http": 80, "https": 443}
 BODY_TIMEOUT_S = 120  # for receiving the body of a request
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -68,11 +72,14 @@ class Guard:
         their Host header.
     uploads : Path
         Folder of the uploaded files.
+    report : str
+        HTML of the report, which may be shown in a frame of the page; empty if there is none.
     """
 
-    def __init__(self, app: App, host: str, uploads: Path) -> None:
+    def __init__(self, app: App, host: str, uploads: Path, report: str = "") -> None:
         self.app = app
         self.uploads = uploads
+        self.report = report.encode()
         self.on_all_interfaces = host in ALL_INTERFACES
         own = (socket.gethostname(), socket.getfqdn()) if self.on_all_interfaces else (host,)
         self.names = {name.lower().strip("[]") for name in (*LOOPBACK, *own)}
@@ -89,7 +96,10 @@ class Guard:
         answer = _Answer(send, scope["method"] == "POST")
         try:
             self._check_sender(scope)
-            await self._forward_request(scope, receive, answer)
+            if scope["path"] == REPORT:
+                await self._send_report(scope, send)
+            else:
+                await self._forward_request(scope, receive, answer)
         except RefusedError as refused:
             await answer.send_refusal(refused.status, refused.reason)
         except Exception:  # the page fails on a malformed request, which is the sender's error
@@ -113,10 +123,25 @@ class Guard:
             raise RefusedError(404, "there is nothing to change here")
         if not changing and not GET_PATHS.fullmatch(scope["path"]):
             raise RefusedError(404, "there is nothing here")
+        if scope["path"] == REPORT and any(site not in ("same-origin", "none") for site in sites):
+            raise RefusedError(403, "the report is shown to this page only")
 
     def _is_own_host(self, host: tuple[str, int | None] | None) -> bool:
         name = host[0] if host else ""
         return name in self.names or (self.on_all_interfaces and _is_ip_address(name))
+
+    async def _send_report(self, scope: Scope, send: Send) -> None:
+        """Send the report, in a sandbox: its scripts run, but cannot reach the page."""
+        if not self.report:
+            raise RefusedError(404, "there is nothing here")
+        headers = [
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"content-length", str(len(self.report)).encode()),
+            *_security_headers(self.report, is_framed=True),
+        ]
+        body = b"" if scope["method"] == "HEAD" else self.report
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _forward_request(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path = scope["path"].rstrip("/")
@@ -146,32 +171,26 @@ class Guard:
             self.incoming_bytes -= size
 
     async def _rewrite_question(self, receive: Receive, max_bytes: int) -> Receive:
-        """Read a question about an uploaded image, and pass on only its necessary fields.
-
-        A question without an image clears the answer.
-        """
+        """Read a question about uploaded files, and pass on only its necessary fields."""
         try:
             original = json.loads(await _read_body(_limit_body(receive, max_bytes)))
-            (image,) = original["data"]
-            path = None if image is None else Path(image["path"])
-            session = {
+            (files,) = original["data"]
+            paths = [Path(file["path"]) for file in files or ()]
+            question = {
+                "fn_index": int(original["fn_index"]),
                 "session_hash": str(original["session_hash"])[:100],
                 "trigger_id": int(original.get("trigger_id") or 0),
             }
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise RefusedError(400, "this is not a question about an uploaded image") from None
-        if path and (
-            path.resolve() != path or path.parent.parent != self.uploads or not path.is_file()
-        ):
-            raise RefusedError(400, "this image is missing: upload it again")
-        if path and path.suffix.lower() not in SUFFIXES:
-            raise RefusedError(
-                400,
-                "this is not an image file: its name must end in one of "
-                f"{', '.join(sorted(SUFFIXES))}",
-            )
-        file = None if path is None else {"path": str(path), "meta": {"_type": "gradio.FileData"}}
-        question = {"data": [file], "fn_index": 0, "event_data": None, **session}
+            raise RefusedError(400, NO_QUESTION) from None
+        if question["fn_index"] not in QUESTIONS:
+            raise RefusedError(400, NO_QUESTION)
+        if len(paths) > MAX_FILES:
+            raise RefusedError(400, f"more than {MAX_FILES:,} files: upload fewer at once")
+        if not await asyncio.to_thread(self._are_uploads, paths):
+            raise RefusedError(400, "a file is missing: upload it again")
+        question["data"] = [[{"path": str(path), "meta": FILE_TYPE} for path in paths]]
+        question["event_data"] = None
         messages: list[Message] = [
             {"type": "http.request", "body": json.dumps(question).encode(), "more_body": False}
         ]
@@ -180,6 +199,12 @@ class Guard:
             return messages.pop() if messages else await receive()
 
         return receive_question
+
+    def _are_uploads(self, paths: list[Path]) -> bool:
+        return all(
+            path.resolve() == path and path.parent.parent == self.uploads and path.is_file()
+            for path in paths
+        )
 
 
 class _Answer:
@@ -238,19 +263,25 @@ class _Answer:
         await self.pass_on({"type": "http.response.body", "body": reason.encode()})
 
 
-def _security_headers(page: bytes) -> list[tuple[bytes, bytes]]:
-    """Security headers of a response; inline scripts of the page are allowed by their digests."""
+def _security_headers(page: bytes, is_framed: bool = False) -> list[tuple[bytes, bytes]]:
+    """Security headers of a response; inline scripts of the page are allowed by their digests.
+
+    A framed page may be shown in our own page, but its scripts cannot reach it.
+    """
+    frames = (
+        "frame-ancestors 'self'; sandbox allow-scripts" if is_framed else "frame-ancestors 'none'"
+    )
     # Gradio evaluates HTML templates as JavaScript, hence 'unsafe-eval'
     scripts = " ".join(["'self'", "'unsafe-eval'", *_script_digests(page)])
     policy = (
         f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src "
         "'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
-        "form-action 'self'; frame-ancestors 'none'"
+        f"form-action 'self'; {frames}"
     )
     return [
         (b"content-security-policy", policy.encode()),
         (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", b"DENY"),
+        (b"x-frame-options", b"SAMEORIGIN" if is_framed else b"DENY"),
         (b"referrer-policy", b"no-referrer"),
         (b"cross-origin-resource-policy", b"same-origin"),
     ]

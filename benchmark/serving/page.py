@@ -1,10 +1,9 @@
-"""Gradio page with an upload, the predictions of all pipelines, and the leaderboard."""
+"""Gradio page with an upload, the predictions of all pipelines, and the report."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import sys
 import tempfile
@@ -12,35 +11,30 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.serving.guard import Guard
-from benchmark.serving.page_content import INTERVAL, PageContent
+from benchmark.serving.guard import MAX_UPLOAD_BYTES, Guard
+from benchmark.serving.page_content import PageContent
+from benchmark.serving.render import render_predictions
+from benchmark.serving.render_table import render_prediction_table
+from benchmark.serving.templates import read_part
+from benchmark.serving.uploads import MAX_FILES, is_single_image, take_uploads
 from benchmark.utils.console import print_line
+from benchmark.utils.text import escape_controls
 
-MAX_UPLOAD = "50mb"
+MAX_UPLOAD_MB = MAX_UPLOAD_BYTES >> 20
+TITLE = "classical vs deep"
 MAX_QUEUE = 20  # requests
 DELETE_CACHE = (20, 120)  # every 20 s, uploads that are older than 120 s are deleted
-WIDTHS = {
-    "table": "220px",
-    "rank": "64px",
-    "mark": "64px",
-    "extractor": "300px",
-    "strategy": "160px",
-    "model": "180px",
-    "done": "64px",
-}
 NOTICE = (
-    "For research only: a prediction is not a diagnosis. The image is deleted as soon as it is "
-    "read."
+    "One image is answered with a heat map per pipeline; several, a folder or a zip file with a "
+    f"table and a CSV file. PNG, JPEG, TIFF, BMP or DICOM; at most {MAX_FILES:,} files and "
+    f"{MAX_UPLOAD_MB} MB at once. They are deleted as soon as they are read. For research only: a "
+    "prediction is not a diagnosis."
 )
-
-
-def _find_width(column: str) -> str:
-    return "120px" if column.endswith(INTERVAL) else WIDTHS.get(column, "92px")
+MOST_NAMES = 20_000  # of uploaded files, kept until they are read
 
 
 def serve_page(content: PageContent, host: str, port: int | None) -> None:
@@ -78,23 +72,26 @@ def run_page(
         uploads = Path(folder).resolve()
         os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # private, and deleted at the end
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        gradio = _import_gradio()
-        page = _build_page(gradio, content, uploads)
+        names: dict[str, str] = {}
+        gradio = _import_gradio(names)
+        page = _build_page(gradio, content, uploads, names)
 
         @asynccontextmanager
         async def install_guard(app: Any) -> AsyncIterator[None]:
             # around everything that Gradio adds, and before the first request is answered
-            app.middleware_stack = Guard(app.middleware_stack, host, uploads)
+            app.middleware_stack = Guard(app.middleware_stack, host, uploads, content.report)
             yield
 
         try:
             _, url, _ = page.queue(max_size=MAX_QUEUE).launch(
                 server_name=host,
                 server_port=port,
-                max_file_size=MAX_UPLOAD,
-                css=(resources.files("benchmark.serving") / "page.css").read_text("utf-8"),
+                max_file_size=MAX_UPLOAD_BYTES,
+                css=read_part("page.css"),
                 theme=gradio.themes.Default(
-                    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+                    primary_hue="blue",
+                    font=["system-ui", "sans-serif"],
+                    font_mono=["ui-monospace", "monospace"],
                 ),
                 footer_links=[],
                 share=False,
@@ -114,96 +111,120 @@ def run_page(
             page.close(verbose=False)
 
 
-def _import_gradio() -> Any:
+def _import_gradio(names: dict[str, str]) -> Any:
     try:
         import gradio
     except ImportError:
         raise UserError(
             "the page needs the extra 'serve': python -m pip install 'classical-vs-deep[serve]'"
         ) from None
-    _separate_uploads(gradio)
+    _separate_uploads(gradio, names)
     return gradio
 
 
-def _separate_uploads(gradio: Any) -> None:
-    """Store each upload in its own folder.
+def _separate_uploads(gradio: Any, names: dict[str, str]) -> None:
+    """Store each upload in its own folder, and keep the name that the sender gave it.
 
-    Gradio stores equal uploads in the same folder, so that the first answer would delete them all.
+    Gradio stores equal uploads in the same folder, so that the first answer would delete them all,
+    and drops the folders of a name and some of its characters.
     """
 
     class Upload(gradio.route_utils.GradioUploadFile):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.sha.update(secrets.token_bytes(16))
+            self.sha = _RandomName()
+            names[self.sha.hexdigest()] = self.filename or "file"
+            if len(names) > MOST_NAMES:
+                names.pop(next(iter(names)), None)
+
+        async def seek(self, offset: int) -> None:
+            """Close the complete file: more may be uploaded than a process may keep open."""
+            self.file.close()
 
     gradio.route_utils.GradioUploadFile = Upload
 
 
-def _build_page(gradio: Any, content: PageContent, uploads: Path) -> Any:
+class _RandomName:
+    """Random name of a folder, in place of the digest of the content."""
+
+    def __init__(self) -> None:
+        self.name = secrets.token_hex(16)
+
+    def update(self, content: bytes) -> None:
+        """Ignore the content."""
+
+    def hexdigest(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+def _build_page(gradio: Any, content: PageContent, uploads: Path, names: dict[str, str]) -> Any:
     with gradio.Blocks(
-        title="classical vs deep",
+        title=TITLE,
         analytics_enabled=False,
         fill_width=True,
         delete_cache=DELETE_CACHE,
     ) as page:
+        gradio.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         if content.pipelines:
-            with gradio.Tab("Ask"):
-                _build_ask_tab(gradio, content, uploads)
-        if content.leaderboard is not None:
-            with gradio.Tab("Leaderboard"):
-                gradio.Markdown(
-                    "Means over folds and seeds, with 95% confidence intervals. Sort and filter "
-                    "with the ⋮ in the head of a column."
-                )
-                widths = [_find_width(name) for name in content.leaderboard.columns]
-                gradio.Dataframe(
-                    content.leaderboard,
-                    interactive=False,
-                    show_search="filter",
-                    wrap=True,
-                    column_widths=widths,
-                    elem_id="leaderboard",
-                    max_height=700,
-                )
-                gradio.HTML("".join(f"<p>{escape(line)}</p>" for line in content.lines))
+            with gradio.Tab("Predict"):
+                _build_predict_tab(gradio, content, uploads, names)
+        if content.report:
+            with gradio.Tab("Leaderboard and report"):
+                gradio.HTML(read_part("report_frame.html"), elem_id="report")
+        elif content.problem:
+            with gradio.Tab("Leaderboard and report"):
+                gradio.HTML(_render_refusal(f"There is no report: {content.problem}"))
     return page
 
 
-def _build_ask_tab(gradio: Any, content: PageContent, uploads: Path) -> None:
-    from benchmark.datasets.images.picture import SUFFIXES
-
-    # needs jinja2, which is installed with Gradio
-    from benchmark.serving.render import render_predictions
-
-    def answer_upload(uploaded: str | None) -> Iterator[str]:
-        if uploaded is None:
-            yield ""
+def _build_predict_tab(
+    gradio: Any, content: PageContent, uploads: Path, names: dict[str, str]
+) -> None:
+    def answer_upload(uploaded: list[dict[str, Any]] | None) -> Iterator[tuple[Any, str]]:
+        if not uploaded:
+            yield None, ""
             return
-        path = Path(uploaded).resolve()
-        if path.parent.parent != uploads:
-            yield _render_refusal("this file was not uploaded here")
-            return
-        answers = render_predictions(path, content.pipelines)
+        paths = [Path(file["path"]) for file in uploaded]
+        yield None, _render_status("Reading the upload …")  # and the field is ready for the next
         try:
-            first = next(answers)  # the file is not read afterwards
+            with take_uploads(paths, uploads, names) as files:
+                if is_single_image(files, paths):
+                    answers = render_predictions(files[0], content.pipelines)
+                else:
+                    answers = render_prediction_table(files, content.pipelines)
+                for answer in answers:
+                    yield gradio.skip(), answer
         except UserError as error:
-            yield _render_refusal(str(error).replace(str(path), path.name))
-            return
-        finally:
-            shutil.rmtree(path.parent, ignore_errors=True)
-        yield first
-        yield from answers
+            yield gradio.skip(), _render_refusal(str(error))
 
-    upload = gradio.File(
-        label="An image: PNG, JPEG, TIFF, BMP or DICOM",
-        file_types=sorted(SUFFIXES),
+    files = gradio.File(
+        label="Images, or a zip file of images",
+        file_count="multiple",
         elem_id="upload",
         height=140,
     )
+    folder = gradio.UploadButton(
+        "Choose a folder of images", file_count="directory", elem_id="upload-folder", size="sm"
+    )
     gradio.Markdown(NOTICE)
     output = gradio.HTML(elem_id="answers")
-    upload.change(answer_upload, upload, output, api_name=False, show_progress="minimal")
+    for field in (files, folder):
+        field.upload(
+            answer_upload,
+            field,
+            [field, output],
+            preprocess=False,
+            api_name=False,
+            show_progress="hidden",
+            concurrency_id="predict",
+            trigger_mode="always_last",
+        )
+
+
+def _render_status(text: str) -> str:
+    return f'<p class="progress" role="status">{escape(text)}</p>'
 
 
 def _render_refusal(reason: str) -> str:
-    return f'<div class="refused">{escape(reason)}</div>'
+    return f'<div class="refused" role="alert">{escape(escape_controls(reason))}</div>'

@@ -1,28 +1,16 @@
-"""Content of the page: pipelines and a leaderboard, loaded from the paths that a user named."""
+"""Content of the page: pipelines and a report, loaded from the paths that a user named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from benchmark.errors import UserError
 from benchmark.pipelines.file import SUFFIX, load_pipeline
 from benchmark.pipelines.pipeline import Pipeline
-from benchmark.reporting import leaderboard
-from benchmark.reporting.comparable_rows import CONFIGURATION_AXES, name_columns
-from benchmark.reporting.mean_table import TIMES
-from benchmark.reporting.row_problems import list_group_notes
-from benchmark.reporting.table_intervals import format_bounds, format_done
-from benchmark.reporting.table_view import Table
+from benchmark.reporting.report import build_report
 from benchmark.results.folder import ResultsFolder
-from benchmark.results.store import load_results
-from benchmark.scoring.metric_lookup import is_metric
-
-RANKED_BY = "f1"
-INTERVAL = " interval"  # suffix of a metric
 
 
 @dataclass(frozen=True)
@@ -33,19 +21,19 @@ class PageContent:
     ----------
     pipelines : dict of str to Pipeline
         Pipelines by the name of their file.
-    leaderboard : DataFrame or None
-        One row per configuration.
-    lines : sequence of str
-        Caption and footnotes of the leaderboard.
+    report : str
+        HTML of the report of a results folder; empty if there is none.
+    problem : str
+        Why the report could not be built; empty if it was, or if there are no results.
     """
 
     pipelines: dict[str, Pipeline]
-    leaderboard: pd.DataFrame | None
-    lines: Sequence[str] = ()
+    report: str = ""
+    problem: str = ""
 
 
 def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> PageContent:
-    """Load pipelines and a leaderboard.
+    """Load pipelines, and build the report of a results folder.
 
     Parameters
     ----------
@@ -82,15 +70,13 @@ def load_page_content(paths: Iterable[Path], plugins: Iterable[str] = ()) -> Pag
             "with pipelines or results"
         )
     if not results_folders:
-        return PageContent(pipelines, None)
-    results = ResultsFolder(results_folders[0])
-    rows = load_results(results.path, leaderboard.COLUMNS)
-    if rows.empty:
-        raise UserError("the results folder has no rows: run a study with it as --out first")
-    tables = list(leaderboard.make_leaderboards(rows, RANKED_BY, results.read_predictions))
-    lines = leaderboard.Leaderboard().describe_tables(rows, tables, RANKED_BY)
-    lines += list_group_notes(rows)
-    return PageContent(pipelines, combine_leaderboards(tables), lines)
+        return PageContent(pipelines)
+    try:
+        return PageContent(pipelines, build_report(results_folders[0]))
+    except UserError as error:
+        if not pipelines:
+            raise
+        return PageContent(pipelines, problem=str(error))
 
 
 def _list_pipeline_files(path: Path) -> Iterator[Path]:
@@ -98,35 +84,3 @@ def _list_pipeline_files(path: Path) -> Iterator[Path]:
         yield from sorted(path.glob(f"*{SUFFIX}"))
     else:
         yield path
-
-
-def combine_leaderboards(tables: Sequence[Table]) -> pd.DataFrame:
-    """Combine leaderboards in one table with numeric columns.
-
-    Parameters
-    ----------
-    tables : sequence of (str, DataFrame)
-        As yielded by ``make_leaderboards``.
-
-    Returns
-    -------
-    DataFrame
-        One row per configuration; numbers are rounded to 4 digits. The metric that configurations
-        are ranked by is the first one. Intervals are texts, such as '0.81 to 0.93'; ``mark`` has
-        the signs that the caption explains.
-    """
-    combined = pd.concat([_select_columns(*table) for table in tables], ignore_index=True)
-    columns = [*(["table"] if len(tables) > 1 else []), *combined.columns.drop("table")]
-    numbers = combined.select_dtypes("number").columns.drop("rank", errors="ignore")
-    return combined[columns].assign(**{name: combined[name].round(4) for name in numbers})
-
-
-def _select_columns(title: str, table: pd.DataFrame) -> pd.DataFrame:
-    metrics = sorted(
-        (name for name in table if is_metric(name)), key=lambda name: name != RANKED_BY
-    )
-    intervals = {name + INTERVAL: format_bounds(table, name) for name in metrics}
-    whole = table.assign(mark=leaderboard.mark_ranks(table), **intervals)
-    with_intervals = [column for name in metrics for column in (name, name + INTERVAL)]
-    columns = ["rank", "mark", *CONFIGURATION_AXES, *with_intervals, *TIMES]
-    return name_columns(whole[columns]).assign(done=format_done(table), table=title)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from importlib import resources
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from jinja2 import Environment
 from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.datasets.images.load import resize_image
+from benchmark.errors import UserError
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.prediction_text import (
     describe_metrics,
@@ -23,22 +21,29 @@ from benchmark.pipelines.prediction_text import (
     most_probable_classes,
     predicted_classes,
 )
-from benchmark.pipelines.reading import InputImage, read_image
+from benchmark.pipelines.reading import InputImage
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
+from benchmark.serving.agreement import (
+    describe_agreement,
+    describe_classes,
+    find_dissenters,
+    group_by_classes,
+)
+from benchmark.serving.inputs import read_inputs
+from benchmark.serving.templates import load_template
+from benchmark.serving.uploads import UploadedFile
 
 SIDE = 320  # of the displayed image's longer side, in pixels
 MIN_SCALE = 0.01  # a change of probability below it never has the darkest colour
-_TEMPLATE = Environment(autoescape=True).from_string(
-    (resources.files("benchmark.serving") / "predictions.html").read_text("utf-8")
-)
+_TEMPLATE = load_template("predictions.html")
 
 
-def render_predictions(path: Path, pipelines: dict[str, Pipeline]) -> Iterator[str]:
-    """Render the predictions of all pipelines for an image file.
+def render_predictions(file: UploadedFile, pipelines: dict[str, Pipeline]) -> Iterator[str]:
+    """Render the predictions of all pipelines for an image, and delete its file.
 
     Parameters
     ----------
-    path : Path
+    file : UploadedFile
     pipelines : dict of str to Pipeline
         Pipelines by the name of their file.
 
@@ -52,32 +57,52 @@ def render_predictions(path: Path, pipelines: dict[str, Pipeline]) -> Iterator[s
     UserError
         The image cannot be read.
     """
-    inputs = {name: read_image(path, pipeline.card) for name, pipeline in pipelines.items()}
-    views = [
-        _make_template_context(name, pipeline, inputs[name]) for name, pipeline in pipelines.items()
-    ]
+    try:
+        inputs = read_inputs(file.path, pipelines)
+    except UserError as error:
+        raise UserError(str(error).replace(str(file.path), file.name)) from None
+    finally:
+        file.delete()
+    views = {name: _make_view(name, pipeline, inputs[name]) for name, pipeline in pipelines.items()}
     image = _resize_for_display(next(iter(inputs.values())).pixels)
-    yield _TEMPLATE.render(name=path.name, image=_encode_data_uri(image), views=views)
-    for view, (name, pipeline) in zip(views, pipelines.items(), strict=True):
-        heat = occlusion_sensitivity(pipeline, inputs[name].image, view["k"])
+    groups = [
+        _make_group({name: views[name] for name in names}) for names in group_by_classes(pipelines)
+    ]
+    context = {"name": file.name, "image": _encode_data_uri(image), "groups": groups}
+    yield _TEMPLATE.render(context)
+    for name, pipeline in pipelines.items():
+        heat = occlusion_sensitivity(pipeline, inputs[name].image, views[name]["k"])
         max_change = float(np.abs(heat).max())
-        view |= {
+        views[name] |= {
             "heat_map": _encode_data_uri(_overlay_heat_map(image, heat)),
             "max_change": max(MIN_SCALE, max_change),
             "is_sensitive": max_change >= MIN_SCALE,
         }
-        yield _TEMPLATE.render(name=path.name, image=_encode_data_uri(image), views=views)
+        yield _TEMPLATE.render(context)
 
 
-def _make_template_context(name: str, pipeline: Pipeline, image: InputImage) -> dict[str, Any]:
+def _make_group(views: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Views of pipelines with the same classes, and whether they agree."""
+    labels = {name: view["label"] for name, view in views.items()}
+    dissenters = find_dissenters(labels)
+    for name, view in views.items():
+        view["differs"] = name in dissenters
+    return {
+        "classes": describe_classes(next(iter(views.values()))["card"]),
+        "agreement": describe_agreement(labels),
+        "views": list(views.values()),
+    }
+
+
+def _make_view(name: str, pipeline: Pipeline, image: InputImage) -> dict[str, Any]:
     card = pipeline.card
     proba = pipeline.predict_proba(image.image[None])[0]
-    prediction, probability = describe_prediction(card, proba)
+    label, probability = describe_prediction(card, proba)
     predicted = predicted_classes(card, proba)
     return {
         "name": name,
         "card": card,
-        "prediction": prediction,
+        "label": label,
         "probability": probability,
         "top": [(cls, p, cls in predicted) for cls, p in most_probable_classes(card, proba)],
         "k": int(proba.argmax()),

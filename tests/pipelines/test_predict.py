@@ -1,5 +1,7 @@
 """`fit` and `predict` on the command line: digits, skin lesions, CT."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ from benchmark.datasets.csv_file import load_csv
 from benchmark.errors import UserError
 from benchmark.pipelines import file, prediction_text, reading, saving
 from benchmark.pipelines.pipeline import fit_pipeline
+from benchmark.pipelines.prediction_csv import FilePrediction, format_prediction_csv
 from benchmark.pipelines.reading import read_image
 from benchmark.pipelines.sensitivity import occlusion_sensitivity
 
@@ -71,6 +74,47 @@ def test_a_table_shows_class_and_probability_of_each_image(
     assert lines[1].split() == ["image", "class", "probability", "then"]
     proba = classical.predict_proba(digits.images[:1])[0]
     assert lines[2].split()[:3] == ["zero.png", "0", f"{proba.max():.3f}"]
+
+
+def test_csv_has_a_line_per_image_with_the_probability_of_every_class(
+    saved, pictures, classical, command
+):
+    lines = list(
+        csv.DictReader(command("predict", saved, *pictures, "--format", "csv").out.splitlines())
+    )
+    records = json.loads(command("predict", saved, *pictures, "--format", "json").out)
+    assert [line["file"] for line in lines] == [str(path) for path in pictures]
+    assert {line["pipeline"] for line in lines} == {saved.name}
+    assert [line["prediction"] for line in lines] == [record["class"] for record in records]
+    for line, record in zip(lines, records, strict=True):
+        values = {name: float(line[f"p:{name}"]) for name in classical.card.classes}
+        assert values == record["probabilities"]
+        assert line["notes"] == "; ".join(record["notes"])
+        assert line["error"] == ""
+
+
+def test_nothing_in_a_csv_is_a_formula_for_a_spreadsheet(classical):
+    formulas = ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1+1"]
+    card = classical.card.model_copy(update={"classes": tuple(formulas[:4]), "multilabel": True})
+    rows = [
+        FilePrediction(text, text, card, np.full(4, 0.9), [text], error=text) for text in formulas
+    ]
+    for line in csv.reader(io.StringIO(format_prediction_csv(rows))):
+        texts = [cell for cell in line if not cell.startswith("0.9")]
+        assert not [cell for cell in texts if cell.strip()[:1] in ("=", "+", "-", "@")]
+
+
+def test_a_csv_of_pipelines_with_other_classes_has_the_columns_of_all(classical):
+    other = classical.card.model_copy(update={"classes": ("benign", "malignant")})
+    rows = [
+        FilePrediction("a.png", "digits.pipeline", classical.card, np.full(10, 0.1)),
+        FilePrediction("a.png", "lesions.pipeline", other, np.array([0.2, 0.8])),
+        FilePrediction("b.png", "lesions.pipeline", other, None, error="is truncated"),
+    ]
+    first, second, third = csv.DictReader(io.StringIO(format_prediction_csv(rows)))
+    assert (first["p:9"], first["p:malignant"]) == ("0.1", "")
+    assert (second["prediction"], second["p:9"], second["p:malignant"]) == ("malignant", "", "0.8")
+    assert (third["prediction"], third["error"]) == ("", "is truncated")
 
 
 def test_a_figure_of_the_images_is_drawn(saved, pictures, tmp_path, command):

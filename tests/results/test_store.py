@@ -21,6 +21,7 @@ from benchmark.reporting.compare import compare_configurations
 from benchmark.reporting.info import describe_results, make_completeness_table
 from benchmark.reporting.leaderboard import format_leaderboard, make_leaderboards
 from benchmark.reporting.plots import draw_plots
+from benchmark.reporting.report import write_report
 from benchmark.reporting.text_tables import render_rows, render_tables
 from benchmark.results.store import DuplicateKeyError, Store, load_results
 from benchmark.serving.page_content import load_page_content
@@ -287,6 +288,7 @@ def test_a_folder_in_which_nothing_is_planned_is_an_empty_table_in_every_display
             partial(draw_plots, stored),
             partial(compare_configurations, stored, "a", "b"),
             partial(load_page_content, [stored]),
+            partial(write_report, stored),
         ),
     )
     for attempt in refused:

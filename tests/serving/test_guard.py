@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -20,9 +21,10 @@ from benchmark.serving.guard import Guard
 
 @pytest.fixture(scope="module")
 def served(classical, tmp_path_factory):
-    """Address of the page, the folder of its uploads, and the file of its messages."""
+    """Address of the page, folder of its uploads, file of its messages, and its process id."""
     folder = tmp_path_factory.mktemp("guarded")
     saving.save_pipeline(classical, folder / "it.pipeline")
+    (folder / "results.sqlite").write_text("no database")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -33,7 +35,7 @@ def served(classical, tmp_path_factory):
         "-m",
         "benchmark",
         "serve",
-        str(folder / "it.pipeline"),
+        str(folder),
         "--port",
         str(port),
     ]
@@ -46,7 +48,7 @@ def served(classical, tmp_path_factory):
             text=True,
         )
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
-        yield f"http://127.0.0.1:{port}", temporary, folder / "messages"
+        yield f"http://127.0.0.1:{port}", temporary, folder / "messages", process.pid
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         process.stdout.close()
@@ -68,7 +70,7 @@ def upload(address, image, **options):
 def answer(address, path, session):
     """Answer of the page to a question about an uploaded file."""
     question = {
-        "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}],
+        "data": [[{"path": path, "meta": {"_type": "gradio.FileData"}}]],
         "fn_index": 0,
         "session_hash": session,
     }
@@ -108,12 +110,24 @@ def test_eight_people_with_the_same_image_all_get_an_answer(served, image):
 def test_an_image_is_deleted_after_its_answer(served, image):
     (path,) = upload(served[0], image).json()
     answer(served[0], path, "first")
-    assert "this image is missing" in answer(served[0], path, "second")
+    assert "a file is missing: upload it again" in answer(served[0], path, "second")
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+def test_more_files_can_be_uploaded_than_a_process_may_keep_open(served, image):
+    before = resource.prlimit(served[3], resource.RLIMIT_NOFILE)
+    resource.prlimit(served[3], resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        files = [("files", (f"folder/{k}.png", image + bytes(4000))) for k in range(300)]
+        paths = httpx.post(f"{served[0]}/gradio_api/upload", files=files, timeout=60).json()
+    finally:
+        resource.prlimit(served[3], resource.RLIMIT_NOFILE, before)
+    assert len(set(paths)) == 300
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "", "../x", "/proc/self/environ"])
 def test_a_question_about_another_file_is_refused(path, served):
-    assert "this image is missing" in answer(served[0], path, "other")
+    assert "a file is missing: upload it again" in answer(served[0], path, "other")
 
 
 @pytest.mark.parametrize(
@@ -193,6 +207,21 @@ def test_requests_without_an_origin_are_judged_by_sec_fetch_site(served, image):
     assert upload(served[0], image, headers={"Origin": served[0]}).status_code == 200
 
 
+def test_more_files_than_the_limit_are_refused_in_one_line(served):
+    refused = httpx.post(f"{served[0]}/gradio_api/queue/join", content=MANY)
+    assert (refused.status_code, refused.text) == (
+        400,
+        "more than 2,000 files: upload fewer at once",
+    )
+
+
+def test_a_report_that_cannot_be_built_is_replaced_by_the_reason(served, image):
+    assert "There is no report: " in httpx.get(f"{served[0]}/config").text
+    assert httpx.get(f"{served[0]}/report.html").status_code == 404
+    (path,) = upload(served[0], image).json()
+    assert "it.pipeline" in answer(served[0], path, "beside a damaged folder")
+
+
 @pytest.mark.parametrize("path", ["/", "/config", "/nowhere", "/gradio_api/upload"])
 def test_responses_forbid_other_scripts_and_frames(path, served):
     headers = httpx.get(served[0] + path).headers
@@ -206,7 +235,24 @@ def test_responses_forbid_other_scripts_and_frames(path, served):
 
 
 NO_PATH = b'{"data": [{"path": 5}], "fn_index": 0, "session_hash": "a"}'
-BODIES = [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 60_000, b'{"data": []}', NO_PATH]
+MANY = (
+    b'{"data": [['
+    + b'{"path": "/"},' * 2000
+    + b'{"path": "/"}]], "fn_index": 0, "session_hash": "a"}'
+)
+OTHER_EVENT = b'{"data": [[]], "fn_index": 2, "session_hash": "a"}'
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"\xff\xfe",
+    b"[" * 60_000,
+    b'{"data": []}',
+    NO_PATH,
+    MANY,
+    OTHER_EVENT,
+]
 DOORS = [
     "queue/join",
     "upload",
@@ -296,11 +342,11 @@ def test_many_small_uploads_at_once_are_all_accepted(served, image):
     assert statuses == [200] * n
 
 
-def test_a_file_without_an_image_suffix_is_refused_without_a_traceback(served, image):
+def test_a_file_of_another_type_is_refused_without_a_traceback(served):
     (path,) = httpx.post(
-        f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", image)}, timeout=60
+        f"{served[0]}/gradio_api/upload", files={"files": ("scan.txt", b"no image")}, timeout=60
     ).json()
-    assert "its name must end in one of .bmp, .dcm" in answer(served[0], path, "text")
+    assert "cannot read the image scan.txt" in answer(served[0], path, "text")
     assert "Traceback" not in served[2].read_text()
 
 
@@ -372,6 +418,22 @@ def test_incoming_uploads_count_with_their_announced_size(tmp_path, monkeypatch)
     guarded.incoming_bytes = 1000
     assert status_of(guarded, [host]) == 503
     assert status_of(guarded, [host, (b"content-length", b"1")]) == 200
+
+
+def test_the_report_is_shown_to_its_own_page_only(tmp_path):
+    guarded = Guard(page, "127.0.0.1", tmp_path, "<script>sort()</script>")
+    statuses = [
+        status_of(guarded, [(b"host", b"localhost"), *headers], "/report.html", "GET")
+        for headers in (
+            [],
+            [(b"sec-fetch-site", b"same-origin")],
+            [(b"sec-fetch-site", b"none")],
+            [(b"sec-fetch-site", b"same-site")],
+            [(b"sec-fetch-site", b"cross-site")],
+            [(b"origin", b"http://evil.example")],
+        )
+    ]
+    assert statuses == [200, 200, 200, 403, 403, 403]
 
 
 async def reader(scope, receive, send):

@@ -10,6 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.audit import Audit
+from benchmark.errors import UserError
 from benchmark.reporting.report.audit_section import make_audit_sections
 from benchmark.reporting.report.blocks import Section
 from benchmark.reporting.report.sections import list_sections
@@ -55,6 +56,8 @@ def build_report(folder: str | Path | ResultsView, metric: str = "f1", audit: bo
     """Build the report: HTML without references to any other file; see ``write_report``."""
     check_ranking_metric(metric)
     source = ReportSource(as_view(folder), metric)
+    if source.rows.empty:
+        raise UserError("the results folder has no rows: run a study with it as --out first")
     name = str(source.study.get("name", "")) or source.view.folder.path.resolve().name
     return render_page(
         name, f"Configurations are ranked by {metric}.", list_sections(source, audit)
