@@ -43,6 +43,11 @@ KINDS = {
         "How images are covered in part: the key ``occlusions`` of a study.",
     ),
 }
+SHARED_PARAMETERS = {  # kind: the class whose docstring describes what several components share
+    "dataset": "benchmark.datasets.images.options:Options",
+    "model": "models.network_classifier:NetworkClassifier",
+    "tuning": "benchmark.tuning.base:Search",
+}
 TABLES = {
     "metrics": ("Metrics", "What ``--metric`` and ``--metrics`` accept."),
     "columns": (
@@ -64,6 +69,10 @@ def write_reference_pages(docs):
     folder.mkdir(exist_ok=True)
     for kind, (name, about) in KINDS.items():
         page = [_heading(name.capitalize(), "="), about, *_describe_components(kind)]
+        if kind in SHARED_PARAMETERS:
+            about = "What the components above do not describe themselves."
+            code = _describe_code(SHARED_PARAMETERS[kind])
+            page += [_heading("Shared parameters", "-"), about, code]
         _write(folder / f"{name}.rst", page)
     for group, (title, about) in TABLES.items():
         rows = [

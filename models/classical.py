@@ -62,6 +62,13 @@ def logistic_regression(C: float = 1.0, max_iter: int = 1000) -> Pipeline:
 
     It is also called maximum entropy (Berger, Della Pietra & Della Pietra 1996).
 
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the L2 penalty.
+    max_iter : int, default=1000
+        Most iterations of the solver.
+
     See Also
     --------
     linear_svm : A linear model with a squared hinge loss.
@@ -80,6 +87,11 @@ def linear_svm(C: float = 1.0) -> Calibrated:
     """Linear support vector machines (Cortes & Vapnik 1995) with calibrated probabilities.
 
     There is one machine per class, that class against the rest.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the L2 penalty.
 
     See Also
     --------
@@ -110,6 +122,18 @@ def rbf_svm(
     histograms that are normalised already, such as those of ``hog``, ``standardize=False`` may be
     better: standardisation gives features that hardly vary the same weight as all others.
 
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the L2 penalty.
+    gamma : float or {"scale", "auto"}, default="scale"
+        Coefficient of the kernel exp(-gamma ||x - x'||^2); "scale" is 1 / (number of features *
+        variance of the features), "auto" is 1 / number of features.
+    gamma_factor : float, default=1.0
+        What gamma is multiplied by.
+    standardize : bool, default=True
+        Standardise the features first.
+
     See Also
     --------
     nystroem_svm : An approximation for many images.
@@ -133,6 +157,15 @@ def nystroem_svm(
     They are linear machines on the similarities to at most ``n_components`` training images, and
     suit many images. By default ``gamma`` is 1 / the number of features.
 
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the L2 penalty.
+    gamma : float or None, default=None
+        Coefficient of the kernel exp(-gamma ||x - x'||^2); None is 1 / number of features.
+    n_components : int, default=1000
+        Number of training images that similarities are computed to, at most.
+
     See Also
     --------
     rbf_svm : The exact kernel.
@@ -155,6 +188,13 @@ def knn(n_neighbors: int = 5, weights: str = "uniform") -> Pipeline:
     """Vote of the nearest training images (Fix & Hodges 1951; Cover & Hart 1967).
 
     Features are standardised.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Number of training images that vote.
+    weights : {"uniform", "distance"}, default="uniform"
+        Whether votes count the same, or in inverse proportion to the distance.
 
     See Also
     --------
@@ -198,6 +238,11 @@ def gaussian_nb(var_smoothing: float = 1e-9) -> Pipeline:
     were no others. The rest is standardised, because ``var_smoothing`` is a fraction of the largest
     variance.
 
+    Parameters
+    ----------
+    var_smoothing : float, default=1e-9
+        Share of the largest variance of a feature that is added to all variances.
+
     See Also
     --------
     multinomial_nb : Naive Bayes for histograms.
@@ -218,6 +263,11 @@ def multinomial_nb(alpha: float = 1.0) -> Pipeline:
     """Multinomial naive Bayes (McCallum & Nigam 1998).
 
     Features are scaled to [0, 1] first, because the model takes no negative ones.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+        Count that is added to every feature of every class.
 
     See Also
     --------
@@ -240,6 +290,18 @@ def random_forest(
     max_features: float | str | None = "sqrt",
 ) -> RandomForestClassifier:
     """Random forest (Breiman 2001).
+
+    Parameters
+    ----------
+    n_estimators : int, default=100
+        Number of trees.
+    max_depth : int or None, default=None
+        Largest depth of a tree; None is no limit.
+    min_samples_leaf : int, default=1
+        Fewest training images in a leaf.
+    max_features : int, float, {"sqrt", "log2"} or None, default="sqrt"
+        Features that are drawn for each division: a number, a share, or a function of their number;
+        None is all.
 
     See Also
     --------
@@ -276,6 +338,17 @@ def gradient_boosting(
     Early stopping is off, because scikit-learn would hold out a stratified sample of 10,000 or more
     images, which fails with a class of a single image.
 
+    Parameters
+    ----------
+    max_iter : int, default=100
+        Number of trees per class.
+    learning_rate : float, default=0.1
+        What each tree is multiplied by.
+    max_leaf_nodes : int or None, default=31
+        Most leaves of a tree; None is no limit.
+    min_samples_leaf : int, default=20
+        Fewest training images in a leaf.
+
     See Also
     --------
     random_forest : An ensemble of independent trees.
@@ -297,6 +370,11 @@ def gradient_boosting(
 
 def one_vs_rest(estimator: Any) -> OneVsRest:
     """One copy of ``estimator`` per class, trained on that class against all others.
+
+    Parameters
+    ----------
+    estimator : classifier with ``predict_proba``
+        In a study, the name of a model, such as ``one_vs_rest(estimator=logistic_regression)``.
 
     See Also
     --------

@@ -32,6 +32,18 @@ def balanced_random_forest(
 
     If a class has a single image, every tree sees that image and one of each other class.
 
+    Parameters
+    ----------
+    n_estimators : int, default=100
+        Number of trees.
+    max_depth : int or None, default=None
+        Largest depth of a tree; None is no limit.
+    min_samples_leaf : int, default=1
+        Fewest training images in a leaf.
+    max_features : int, float, {"sqrt", "log2"} or None, default="sqrt"
+        Features that are drawn for each division: a number, a share, or a function of their number;
+        None is all.
+
     See Also
     --------
     models.classical.random_forest : A forest without balancing.
@@ -57,6 +69,11 @@ def easy_ensemble(n_estimators: int = 10) -> EasyEnsembleClassifier:
 
     If a class has a single image, every sample holds that image and one of each other class.
 
+    Parameters
+    ----------
+    n_estimators : int, default=10
+        Number of AdaBoost ensembles.
+
     See Also
     --------
     rus_boost : Boosting with a new balanced sample for each stump.
@@ -77,6 +94,13 @@ def rus_boost(n_estimators: int = 50, learning_rate: float = 1.0) -> RUSBoostCla
 
     With a class of one or two images the first stump may be worse than chance on the whole training
     set; then ``fit`` raises a ValueError.
+
+    Parameters
+    ----------
+    n_estimators : int, default=50
+        Most stumps.
+    learning_rate : float, default=1.0
+        What the weight of each stump is multiplied by.
 
     See Also
     --------
@@ -99,6 +123,11 @@ def balanced_bagging(n_estimators: int = 10) -> BalancedBaggingClassifier:
     Bootstrap aggregation is due to Breiman (1996). Changed by imbalanced-learn: classes are
     exactly, not roughly, equally frequent. If a class has a single image, it is missing from a
     third of the bootstrap samples; trees that are fitted on these know only the other classes.
+
+    Parameters
+    ----------
+    n_estimators : int, default=10
+        Number of trees.
 
     See Also
     --------

@@ -164,7 +164,14 @@ class ResNet18(NetworkClassifier):
 class ResNet50(ResNet18):
     """Residual network of 50 layers with bottlenecks (He et al. 2016).
 
-    Parameters and changes are those of `ResNet18`.
+    Changes are those of `ResNet18`.
+
+    Parameters
+    ----------
+    weights : None, "imagenet" or path, default=None
+        Initial weights, as those of `ResNet18`.
+    **parameters
+        Those of `NetworkClassifier`.
 
     See Also
     --------
