@@ -36,6 +36,7 @@ CLASS_STYLES: tuple[Style, Style] = (  # of the negative and of the positive cla
     {"color": PALE},
     {"histtype": "step", "color": INK},
 )
+TICKS = (0, 0.5, 1)
 CRITICAL = float(-ndtri(ALPHA / 2))
 
 
@@ -102,7 +103,7 @@ def _draw_calibration_panel(ax: Axes, seeds: list[Predictions], style: Style) ->
     for x, share, lower, upper in _bin(truth, score, len(seeds)):
         ax.plot([x, x], [lower, upper], color=colour, linewidth=0.8)
         ax.plot([x], [share], color=colour, marker=style["marker"])
-    ax.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.03))
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.02, 1.03), xticks=TICKS, yticks=TICKS)
 
 
 def _format_value(value: np.floating[Any]) -> str:
@@ -146,7 +147,7 @@ def _draw_distributions(ranked: RankedPredictions) -> Plot:
                 ax.hist(scores, np.linspace(0, 1, 21).tolist(), weights=weights, **style)
             ax.axvline(0.5, color=GRAY, linewidth=0.6, linestyle="--")
             ax.set_title(name, loc="left")
-            ax.set(xlabel="probability", ylabel="share of the class")
+            ax.set(xlabel="probability", ylabel="share of the class", xticks=TICKS)
         label_outer_panels(axes)
     caption = (
         f"Distribution of the predicted probability of '{ranked.positive}' for the test images of "

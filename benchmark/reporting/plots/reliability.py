@@ -31,6 +31,7 @@ from benchmark.reporting.plots.texts import wrap_text
 from benchmark.scoring.predictions import Predictions
 
 BINS = 10
+TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 COLUMNS = 3  # panels in a row
 
 
@@ -74,6 +75,8 @@ def _draw_reliability_diagram(
     ax.set(
         xlim=(0, 1.01),
         ylim=(-0.02, 1.03),
+        xticks=TICKS,
+        yticks=TICKS,
         xlabel="probability of the predicted class",
         ylabel="share of correct predictions",
     )

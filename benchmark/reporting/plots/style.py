@@ -147,17 +147,26 @@ def style_lines(numbers: Sequence[int]) -> list[Style]:
     ----------
     numbers : sequence of int
         Number of each line, from ``Results.number_configurations``, which chooses its colour and
-        marker. Lines of equal colour differ in line style.
+        marker. Lines of equal marker, or of equal colour, differ in line style.
     """
-    colours = [PALETTE[0 if k == 0 else 1 + (k - 1) % (len(PALETTE) - 1)] for k in numbers]
-    return [
-        {
-            "color": colour,
-            "marker": MARKERS[k % len(MARKERS)],
-            "linestyle": DASHES[colours[:place].count(colour) % len(DASHES)],
-        }
-        for place, (k, colour) in enumerate(zip(numbers, colours, strict=True))
+    styles: list[Style] = []
+    for k in numbers:
+        colour = PALETTE[0 if k == 0 else 1 + (k - 1) % (len(PALETTE) - 1)]
+        look = {"color": colour, "marker": MARKERS[k % len(MARKERS)]}
+        styles.append({**look, "linestyle": _choose_dashes(look, styles)})
+    return styles
+
+
+def _choose_dashes(look: Style, others: Sequence[Style]) -> str:
+    """Choose the line style that the fewest lines of equal marker have, then of equal colour."""
+    counts = [
+        [
+            sum(other["linestyle"] == dashes and other[name] == look[name] for other in others)
+            for name in ("marker", "color")
+        ]
+        for dashes in DASHES
     ]
+    return DASHES[counts.index(min(counts))]
 
 
 def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:

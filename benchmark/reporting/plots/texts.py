@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -12,6 +11,10 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 from benchmark.reporting.plots.style import FONT, TEXT
 
 ELLIPSIS = "…"
+BREAK_AFTER = "_-,(/"
+# widths in font sizes of what matplotlib draws for a letter that the font lacks, such as a Chinese
+# one; that of a browser is narrower
+MISSING = 1.15
 
 
 def measure_text(text: str, size: float = TEXT) -> float:
@@ -28,9 +31,9 @@ def measure_text(text: str, size: float = TEXT) -> float:
 @lru_cache(maxsize=4096)
 def _letter_width(letter: str) -> float:
     """Width of a letter, in font sizes."""
-    if unicodedata.east_asian_width(letter) in ("W", "F"):
-        return 1.0  # in the font of a browser; the font of matplotlib has no such letters
     font = _load_font()
+    if font.get_char_index(ord(letter)) == 0:
+        return MISSING
     return float(font.load_char(ord(letter), LoadFlags.NO_HINTING).linearHoriAdvance) / 65536
 
 
@@ -91,9 +94,12 @@ def wrap_text(text: str, width: float, size: float = TEXT, most: int | None = No
 
 
 def _break_word(word: str, width: float, size: float) -> list[str]:
-    pieces = [""]
-    for letter in word:
-        if pieces[-1] and measure_text(pieces[-1] + letter, size) > width:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces
+    """Break a word into pieces of a width, after a sign such as '_' if one is in the second half."""
+    pieces = []
+    while measure_text(word, size) > width and len(word) > 1:
+        n = next(n for n in range(2, len(word) + 1) if measure_text(word[:n], size) > width) - 1
+        sign = 1 + max(word.rfind(sign, 0, n) for sign in BREAK_AFTER)
+        n = sign if sign > n / 2 else n
+        pieces.append(word[:n])
+        word = word[n:]
+    return [*pieces, word]
