@@ -229,6 +229,7 @@ def test_a_recall_map_has_room_for_long_names_of_classes(binary, tmp_path, n_cla
     assert overlapping(plot.figure) == []
     assert "(20)" in plot.figure.axes[0].get_xticklabels()[0].get_text()
     assert "has the fewest test images" in plot.caption
+    assert ("is named" in plot.caption) == (n_classes == 100)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -12,7 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from benchmark.reporting.plots.heat_map import MIN_SQUARE, draw_squares
+from benchmark.reporting.plots.heat_map import (
+    MIN_SQUARE,
+    choose_step,
+    describe_step,
+    draw_squares,
+)
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -26,7 +31,7 @@ from benchmark.reporting.plots.rows import (
     describe_replicates,
     select_best_configurations,
 )
-from benchmark.reporting.plots.style import LINE_SPACING, SMALL
+from benchmark.reporting.plots.style import SMALL
 from benchmark.reporting.plots.texts import fit_text, measure_text, wrap_text
 from benchmark.scoring.fast_scores import confusion_matrix
 
@@ -55,23 +60,24 @@ def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
         width = figure.get_figwidth() / n_columns
         labels = [fit_text(name, MAX_CLASS_NAME, SMALL) for name in classes]
         side = width - max(measure_text(name, SMALL) for name in labels) / n_columns - 0.3
+        step = choose_step(len(classes), side, SMALL)
         for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
-            _draw_confusion_matrix(ax, table, labels, side)
+            _draw_confusion_matrix(ax, table, labels, side, step)
             ax.set_title(wrap_text(name, side, most=4), loc="left")
         label_outer_panels(axes)
         make_panels_square(figure, axes)
     title = f"{selected.title}: confusion matrices"
-    return Plot(selected.stem, title, figure, _make_caption(selected, counts[0], classes))
+    caption = f"{_make_caption(selected, counts[0], classes)} {describe_step(step)}".rstrip()
+    return Plot(selected.stem, title, figure, caption)
 
 
 def _draw_confusion_matrix(
-    ax: Axes, counts: NDArray[np.int64], labels: list[str], side: float
+    ax: Axes, counts: NDArray[np.int64], labels: list[str], side: float, step: int
 ) -> None:
-    """Draw a matrix with a side of about ``side`` inches, and label as many classes as fit."""
+    """Draw a matrix with a side of about ``side`` inches, and name every ``step``-th class."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     draw_squares(ax, shares, annotated=side / len(labels) >= MIN_SQUARE, smallest=0.005)
-    step = -(-len(labels) * LINE_SPACING * SMALL // (72 * side))
-    ticks, names = range(0, len(labels), int(step)), labels[:: int(step)]
+    ticks, names = range(0, len(labels), step), labels[::step]
     rotated = max(measure_text(name, SMALL) for name in names) > 0.9 * side / len(names)
     ax.set_xticks(ticks, names, rotation=90 if rotated else 0, fontsize=SMALL)
     ax.set_yticks(ticks, names, fontsize=SMALL)

@@ -349,8 +349,9 @@ def _label_line_ends(ax: Axes, names: dict[str, str], gap: float) -> None:
             arrowprops=LEADER | {"color": line.get_color(), "relpos": (0, 0.5)},
             annotation_clip=False,
         )
-        sample = Line2D([1.09], [place], color=line.get_color(), marker=line.get_marker())
-        sample.set(transform=ax.transAxes, clip_on=False)
+        sample = Line2D([1.09], [place])
+        sample.update_from(line)
+        sample.set(transform=ax.transAxes, clip_on=False, label="")
         ax.add_artist(sample)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from benchmark.reporting.plots.plot import measure_height
 from benchmark.reporting.plots.style import HEAT_MAP, SMALL
 
 MIN_SQUARE = 0.19  # inches that '100' needs
@@ -32,6 +35,16 @@ def draw_squares(
         for (row, column), share in np.ndenumerate(shares):
             if share >= smallest:  # not if it is NaN
                 write_in_square(ax, row, column, f"{100 * share:.0f}", float(share))
+
+
+def choose_step(n: int, room: float, size: float) -> int:
+    """Choose which of n classes are named, every k-th, in a room in inches."""
+    return math.ceil(n * measure_height("", size) / room)
+
+
+def describe_step(step: int) -> str:
+    """Sentence on the classes that are named; empty if all are."""
+    return f"One class in {step} is named." if step > 1 else ""
 
 
 def write_in_square(ax: Axes, row: int, column: int, text: str, share: float) -> None:

@@ -18,10 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from benchmark.reporting.plots.style import (
-    GRAY,
     INK,
     LINE_SPACING,
     ONE_COLUMN,
+    PALE,
     SMALL,
     STYLE,
     TEXT,
@@ -230,7 +230,7 @@ def key_of_others(n_others: int) -> list[tuple[str, Style]]:
     """Entry of a key for the configurations that are drawn in gray; none if there are none."""
     if not n_others:
         return []
-    return [(format_count(n_others, "other configuration"), {"color": GRAY, "linewidth": 0.6})]
+    return [(format_count(n_others, "other configuration"), {"color": PALE, "linewidth": 0.6})]
 
 
 def make_file_stem(*parts: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -10,7 +9,12 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 
 from benchmark.plugins.spec import Spec
-from benchmark.reporting.plots.heat_map import MIN_SQUARE, draw_squares
+from benchmark.reporting.plots.heat_map import (
+    MIN_SQUARE,
+    choose_step,
+    describe_step,
+    draw_squares,
+)
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -25,6 +29,7 @@ from benchmark.reporting.plots.rows import (
     drop_baseline,
     group_by_configuration,
 )
+from benchmark.reporting.plots.style import TEXT
 from benchmark.reporting.plots.texts import fit_text, measure_text
 from benchmark.scoring.significance import ALPHA, wilson_interval
 
@@ -52,16 +57,18 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
                 for name, cells in group_by_configuration(group)
             }
         ).T[columns.index]
+        figure, step = _draw_heat_map(columns, table)
+        caption = f"{_make_caption(columns, table, group)} {results.describe_sample(group)}"
         yield Plot(
             results.stem_of_dataset("recall", str(rows["dataset"].iloc[0])),
             f"{title}: recall of each class",
-            _draw_heat_map(columns, table),
-            f"{_make_caption(columns, table, group)} {results.describe_sample(group)}",
+            figure,
+            f"{caption} {describe_step(step)}".rstrip(),
         )
 
 
-def _draw_heat_map(columns: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    """Draw a square per recall, and label as many classes as fit."""
+def _draw_heat_map(columns: pd.DataFrame, table: pd.DataFrame) -> tuple[Figure, int]:
+    """Draw a square per recall; name every k-th class, and return k."""
     ticks = [
         f"{fit_text(str(name), MAX_CLASS_NAME)}\n({n:.0f})"
         for name, n in zip(columns.index, columns["train"], strict=True)
@@ -73,14 +80,14 @@ def _draw_heat_map(columns: pd.DataFrame, table: pd.DataFrame) -> Figure:
     if rotated:
         ticks = [tick.replace("\n", " ") for tick in ticks]
     depth = max(map(measure_text, ticks)) if rotated else measure_height(ticks[0])
-    step = max(1, math.ceil(measure_height("") / square))
+    step = choose_step(len(columns), square * len(columns), TEXT)
     height = 0.35 + depth + ROW_HEIGHT * len(table)
     with create_panels(1, height, width=width) as (figure, (ax,)):
         draw_squares(ax, table.to_numpy(dtype=float), annotated=square >= MIN_SQUARE)
         ax.set_xticks(range(0, len(columns), step), ticks[::step], rotation=90 if rotated else 0)
         ax.set_yticks(range(len(table)), names)
         ax.set_xlabel("class (training images)")
-    return figure
+    return figure, step
 
 
 def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:

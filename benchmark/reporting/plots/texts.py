@@ -94,7 +94,7 @@ def wrap_text(text: str, width: float, size: float = TEXT, most: int | None = No
 
 
 def _break_word(word: str, width: float, size: float) -> list[str]:
-    """Break a word into pieces of a width, after a sign such as '_' if one is in the second half."""
+    """Break a word into pieces, after a sign such as '_' if it is in their second half."""
     pieces = []
     while measure_text(word, size) > width and len(word) > 1:
         n = next(n for n in range(2, len(word) + 1) if measure_text(word[:n], size) > width) - 1
