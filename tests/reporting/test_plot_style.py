@@ -29,11 +29,9 @@ from benchmark.reporting.plots.style import (
     DASHES,
     MARKERS,
     MOST_COLOURED,
-    ONE_COLUMN,
     PALETTE,
     PLACES,
     SMALL,
-    TWO_COLUMNS,
     style_lines,
 )
 from benchmark.reporting.plots.texts import fit_names, fit_text, measure_text, wrap_text
@@ -115,9 +113,9 @@ def plots(request, tmp_path_factory):
 
 
 def test_a_plot_is_as_wide_as_one_column_or_two(plots):
-    assert {plot.figure.get_figwidth() for plot in plots} <= {ONE_COLUMN, TWO_COLUMNS}
+    assert {plot.figure.get_figwidth() for plot in plots} <= {3.5, 7.2}
     several = [plot for plot in plots if len({ax.get_position().x0 for ax in plot.figure.axes}) > 1]
-    assert {plot.figure.get_figwidth() for plot in several} <= {TWO_COLUMNS}
+    assert {plot.figure.get_figwidth() for plot in several} <= {7.2}
 
 
 def test_no_text_is_smaller_than_six_points(plots):
@@ -132,7 +130,7 @@ def test_no_text_overlaps_another_or_leaves_the_plot(plots):
 def test_at_most_eight_lines_of_a_panel_are_coloured(plots):
     for plot in plots:
         for ax in plot.figure.axes:
-            assert len(list_coloured_lines(ax)) <= MOST_COLOURED, plot.name
+            assert len(list_coloured_lines(ax)) <= 8, plot.name
 
 
 def test_any_two_lines_of_a_panel_differ_in_marker_or_line_style(plots):
@@ -157,18 +155,20 @@ def test_every_axis_says_what_it_shows_unless_it_lists_names(plots):
             assert first.get_ylabel(), plot.name
 
 
-def test_a_configuration_has_the_same_colour_in_all_plots(plots):
+def test_a_configuration_has_the_same_colour_in_all_plots(binary):
     colours = {}
-    for plot in plots:
-        kind = plot.name.partition("-")[0]
-        if kind not in ("roc", "precision_recall", "decision"):
-            continue
-        (ax,) = plot.figure.axes
-        for text, line in zip(
-            ax.get_legend().get_texts(), ax.get_legend().get_lines(), strict=True
-        ):
+    for kind in ("roc", "precision_recall", "decision"):
+        (plot,) = REGISTRY[kind](binary, "f1")
+        key = plot.figure.axes[0].get_legend()
+        for text, line in zip(key.get_texts(), key.get_lines(), strict=True):
             colours.setdefault(text.get_text(), set()).add(line.get_color())
-    assert all(len(seen) == 1 for seen in colours.values())
+    for kind in ("reliability", "calibration"):
+        (plot,) = REGISTRY[kind](binary, "f1")
+        for ax in plot.figure.axes:
+            name = ax.get_title("left").partition("\n")[0].replace(" / none", "")
+            colours.setdefault(name, set()).add(ax.lines[-1].get_color())
+    assert len(colours) == 4
+    assert {name: seen for name, seen in colours.items() if len(seen) > 1} == {}
 
 
 def test_the_colour_is_that_of_the_strategy_if_there_are_several(imbalanced):
@@ -235,13 +235,15 @@ def test_a_recall_map_has_room_for_long_names_of_classes(binary, tmp_path, n_cla
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("text", ["W" * 60, "皮膚科の画像" * 9, "benign keratosis-like lesions"])
 @pytest.mark.parametrize("n", [1, 9])
-def test_wide_letters_of_a_contact_sheet_do_not_overlap(tmp_path, text, n):
-    images = np.zeros((n, 8, 8, 1), dtype=np.uint8)
-    plot = draw_contact_sheet("sheet", "title", "caption", images, [f"{text}\n{text}"] * n)
+def test_a_contact_sheet_has_room_for_wide_letters_and_does_not_distort_images(tmp_path, text, n):
+    images, texts = np.zeros((n, 8, 6, 1), dtype=np.uint8), [f"{text}\n{text}\n{text}"] * n
+    plot = draw_contact_sheet("sheet", "title " * 9, "caption", images, texts)
     plot.save(tmp_path, ["png"])
     assert overlapping(plot.figure) == []
     side = plot.figure.get_figwidth() / min(n, 4)
     for ax in plot.figure.axes:
+        box = ax.get_window_extent()
+        assert box.height / box.width == pytest.approx(8 / 6, rel=0.02)
         assert measure_text(ax.get_title("left")) <= side  # in a browser, too, with its own font
 
 

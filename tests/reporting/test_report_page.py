@@ -123,8 +123,10 @@ def test_no_page_is_wider_than_its_window(open_page, width):
 def test_texts_of_a_plot_can_be_read_and_a_wide_one_is_scrolled(open_page, width, pixels):
     page = open_page(width)
     sizes = page.evaluate(
-        "[...document.querySelectorAll('.plot')].map(plot => { const svg = plot.querySelector('svg')"
-        "; return [plot.clientWidth, plot.scrollWidth, svg.clientWidth, svg.viewBox.baseVal.width] })"
+        """[...document.querySelectorAll('.plot')].map(plot => {
+            const svg = plot.querySelector('svg');
+            return [plot.clientWidth, plot.scrollWidth, svg.clientWidth, svg.viewBox.baseVal.width];
+        })"""
     )
     assert len(sizes) >= 3
     for window, content, drawn, points in sizes:

@@ -23,7 +23,7 @@ from benchmark.reporting.plots.plot import (
     Plot,
     create_panels,
     label_outer_panels,
-    make_panels_square,
+    shape_panels,
 )
 from benchmark.reporting.plots.rows import (
     Results,
@@ -65,7 +65,7 @@ def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
             _draw_confusion_matrix(ax, table, labels, side, step)
             ax.set_title(wrap_text(name, side, most=4), loc="left")
         label_outer_panels(axes)
-        make_panels_square(figure, axes)
+        shape_panels(figure, axes)
     title = f"{selected.title}: confusion matrices"
     caption = f"{_make_caption(selected, counts[0], classes)} {describe_step(step)}".rstrip()
     return Plot(selected.stem, title, figure, caption)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.reporting.plots.plot import Plot, create_panels, measure_height
+from benchmark.reporting.plots.plot import Plot, create_panels, measure_height, shape_panels
 from benchmark.reporting.plots.style import ONE_COLUMN, TWO_COLUMNS
 from benchmark.reporting.plots.texts import fit_text
 
@@ -34,10 +34,11 @@ def draw_contact_sheet(
     with create_panels(len(images), height, COLUMNS, width) as (figure, axes):
         for ax, image, text in zip(axes, images, texts, strict=True):
             pixels = image[..., 0] if image.shape[-1] == 1 else image
-            ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+            ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, aspect="auto")
             lines = (fit_text(line, SIDE) for line in text.split("\n"))
             ax.set_title("\n".join(lines), loc="left")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             ax.grid(visible=False)
+        shape_panels(figure, axes, images.shape[1] / images.shape[2])
     return Plot(name, title, figure, caption)

@@ -160,10 +160,9 @@ def _draw_curves(
     panels, columns = _arrange_panels(rows, numbers)
     refusals: dict[str, None] = {}
     metric_label = metric_label_for_rows(metric, rows)
-    names = {name: wrap_text(name, NAME_WIDTH, most=2) for _, lines in panels for name, *_ in lines}
-    row_height = max(map(measure_height, names.values()))
-    n_rows = 1 + max(len(lines) for _, lines in panels[:MOST_COLOURED])
-    panel_height = max(1.5, row_height * min(n_rows, MOST_COLOURED + 1))
+    n_names = min(MOST_COLOURED, max(len(lines) for _, lines in panels))
+    name_height = measure_height("\n")
+    panel_height = max(1.5, name_height * (n_names + 1))
     with create_panels(len(panels), panel_height + 0.6, columns) as (figure, axes):
         width = figure.get_figwidth() / min(columns, len(panels)) - NAME_WIDTH - 0.6
         for ax, (title, lines) in zip(axes, panels, strict=True):
@@ -173,7 +172,7 @@ def _draw_curves(
         label_outer_panels(axes)
         _zoom_to_means(axes[0])
         for ax in axes:
-            _label_line_ends(ax, names, row_height / panel_height)
+            _label_line_ends(ax, name_height / panel_height)
     return figure, metric_label, list(refusals)
 
 
@@ -263,7 +262,8 @@ def _draw_panel(
         bars = np.nan_to_num(
             np.abs(points[["lower", "upper"]].to_numpy().T - points["mean"].to_numpy())
         )
-        ax.errorbar(x, points["mean"], bars, label=name, **style, elinewidth=0.6)
+        label = name if len(points) == len(xs) else f"{name} ({len(points)} of {len(xs)} points)"
+        ax.errorbar(x, points["mean"], bars, label=label, **style, elinewidth=0.6)
     for _, cells, _ in others:
         means = cells.groupby("x")[metric].mean()
         ax.plot(means.index, means, color=PALE, linewidth=0.6, zorder=1)
@@ -318,7 +318,7 @@ def _zoom_to_means(ax: Axes) -> None:
     ax.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
-def _label_line_ends(ax: Axes, names: dict[str, str], gap: float) -> None:
+def _label_line_ends(ax: Axes, gap: float) -> None:
     """Write the name of each line to the right of the panel, without overlaps.
 
     All panels must be drawn before, since they share their axes.
@@ -326,8 +326,6 @@ def _label_line_ends(ax: Axes, names: dict[str, str], gap: float) -> None:
     Parameters
     ----------
     ax : Axes
-    names : dict of str to str
-        Wrapped name by that of the line.
     gap : float
         Smallest distance of names, as a share of the height of the panel.
     """
@@ -340,7 +338,7 @@ def _label_line_ends(ax: Axes, names: dict[str, str], gap: float) -> None:
     for label, bars, end, place in zip(labels, handles, ends, places, strict=True):
         line = bars.lines[0]
         ax.annotate(
-            names[label],
+            wrap_text(label, NAME_WIDTH, most=2),
             end,
             (1.12, place),
             textcoords="axes fraction",

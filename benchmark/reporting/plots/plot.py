@@ -42,6 +42,7 @@ SAVED: dict[str, dict[str, Any]] = {  # arguments of savefig, by format
     "pdf": {"metadata": {"CreationDate": None}},
 }
 LONGEST = 80  # maximum number of letters of a file name
+PAD = 3 / 72  # inches that the layout leaves above and below titles
 EDGE = 0.05  # inches between the texts and the edge of a figure
 # inches from the panel to its key: the tick labels and the label of the horizontal axis
 KEY_DEPTH, KEY_SHIFT = 0.36, 0.42
@@ -94,10 +95,13 @@ class Plot:
             width = self.figure.get_figwidth() - 2 * EDGE
             left = EDGE / self.figure.get_figwidth()
             title = wrap_text(self.title, width, TITLE)
-            self.figure.suptitle(title, x=left, ha="left", color=INK)
             caption = wrap_text(self.caption, width, SMALL)
-            self.figure.supxlabel(caption, x=left, ha="left", fontsize=SMALL, color=INK)
-            height = measure_height(title, TITLE) + measure_height(caption, SMALL)
+            texts = (
+                self.figure.suptitle(title, x=left, ha="left", color=INK),
+                self.figure.supxlabel(caption, x=left, ha="left", fontsize=SMALL, color=INK),
+            )
+            pixels = sum(text.get_window_extent().height for text in texts)
+            height = pixels / self.figure.dpi + 4 * PAD  # the panels keep their height
             self.figure.set_figheight(self.figure.get_figheight() + height)
             for form in forms:
                 write_atomic(
@@ -159,8 +163,8 @@ def label_outer_panels(axes: Sequence[Axes]) -> None:
             ax.set_ylabel("")
 
 
-def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
-    """Change the height of a figure so that its panels are square.
+def shape_panels(figure: Figure, axes: list[Axes], ratio: float = 1) -> None:
+    """Change the height of a figure so that its panels have a ratio of height to width.
 
     An equal aspect cannot be used instead, since the constrained layout would then measure shrunken
     panels and let texts overlap.
@@ -169,7 +173,7 @@ def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
         figure.draw_without_rendering()
         rows = len({round(ax.get_position().y0, 3) for ax in axes})
         box = axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
-        figure.set_figheight(figure.get_figheight() + rows * (box.width - box.height))
+        figure.set_figheight(figure.get_figheight() + rows * (ratio * box.width - box.height))
 
 
 def measure_height(text: str, size: float = TEXT) -> float:
