@@ -114,7 +114,7 @@ def _describe_datasets(groups: dict[str, pd.DataFrame], short: dict[str, str]) -
     for label, name in short.items():
         first = groups[label].iloc[0].to_dict() | {"dataset": name}
         title = make_group_title(first, groups[label])
-        listed = f"{name}, n = {count_test_images(groups[label]):,}"
+        listed = f"{name}, n = {count_test_images(groups[label])}"
         names.setdefault(title.removeprefix(f"{name} · "), []).append(listed)
     parts = [f"{'; '.join(members)} ({under})" for under, members in names.items()]
     return f"Datasets, with their numbers of test images n: {'; '.join(parts)}."

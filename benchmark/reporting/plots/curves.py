@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import label_without, number_in_label
 from benchmark.reporting.comparable_rows import CONDITIONS, Configuration
-from benchmark.reporting.comparison import better_direction
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
@@ -365,7 +364,6 @@ def _make_caption(
     extreme = group["x"].min() if axis == "train_size" else group["x"].max()
     hardest = group[group["x"] == extreme]
     first, high, last, low = find_best_and_worst(hardest, metric)
-    better = better_direction(metric)
     intervals = (
         "over folds, with the variance corrected for overlapping training sets (Nadeau & Bengio "
         "2003)"
@@ -380,7 +378,7 @@ def _make_caption(
     worst = f", and {last} the worst, {low:.3f}" if first != last else ""
     sentences = [
         f"Means over {describe_replicates(group)} of {rows['split'].iloc[0]}, with 95% intervals "
-        f"{intervals}{drawn}; {better} is better.",
+        f"{intervals}{drawn}.",
         f"At {extreme:g} ({x_label}), {first} has the best {metric}, {high:.3f}{worst}.",
     ]
     baseline = rows[rows["model"] == BASELINE][metric]
