@@ -183,7 +183,9 @@ def _name_setting(labels: dict[str, str], rows: pd.DataFrame) -> list[str]:
 
 def _describe_setting(setting: dict[str, object], rows: pd.DataFrame) -> dict[str, str]:
     """Labels of a plot: dataset, profile, and those that distinguish it from other plots."""
-    texts = {name: str(value) for name, value in setting.items()}
+    texts = {
+        name: f"{name} none" if value == "none" else str(value) for name, value in setting.items()
+    }
     if "train_size" in setting:
         texts["train_size"] = describe_train_size(float(str(setting["train_size"])))
     differing = [
