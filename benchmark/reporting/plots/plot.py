@@ -261,7 +261,7 @@ def make_file_stems(names: Mapping[str, Sequence[str]]) -> dict[str, str]:
     >>> make_file_stems({"a": ("roc", "a"), "b": ("roc", "b")})
     {'a': 'roc-a', 'b': 'roc-b'}
     >>> make_file_stems({"/x/a": ("roc", "a"), "/y/a": ("roc", "a")})
-    {'/x/a': 'roc-a-8df1bc', '/y/a': 'roc-a-3f2e59'}
+    {'/x/a': 'roc-a-7f8166', '/y/a': 'roc-a-7063a9'}
     """
     stems = {key: make_file_stem(*parts) for key, parts in names.items()}
     folded = [stem.casefold() for stem in stems.values()]
