@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +21,14 @@ from benchmark.pipelines.prediction_text import (
     predicted_classes,
 )
 from benchmark.pipelines.reading import InputImage
-from benchmark.reporting.plots.plot import DPI, STYLE, shorten_name
+from benchmark.reporting.plots.plot import DPI
+from benchmark.reporting.plots.style import PALE, PALETTE, SMALL, STYLE, TWO_COLUMNS
+from benchmark.reporting.plots.texts import fit_text, wrap_text
 from benchmark.utils.files import write_atomic
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 MAX_IMAGES = 24  # per figure
+NAME_WIDTH, TITLE_WIDTH, CLASS_WIDTH = 2.2, 3.0, 1.3  # inches of texts
 
 
 def check_plot_path(path: Path, images: list[Path]) -> None:
@@ -64,14 +66,14 @@ def save_prediction_plot(
         The file cannot be written.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 2.6 * len(images)), layout="constrained")
+        figure = Figure(figsize=(TWO_COLUMNS, 2.4 * len(images)), layout="constrained")
         FigureCanvasAgg(figure)
         rows = figure.subplots(len(images), 2, squeeze=False, width_ratios=(1, 1.1))
         for (left, right), image, p in zip(rows, images, proba, strict=True):
             _draw_image(left, card, image, p)
             _draw_bars(right, card, p)
-        origin = textwrap.fill(f"{card.name}, trained on {card.trained_on}", 130)
-        figure.supxlabel(origin, x=0.01, ha="left", fontsize=7, color="0.3")
+        origin = wrap_text(f"{card.name}, trained on {card.trained_on}", TWO_COLUMNS - 0.2, SMALL)
+        figure.supxlabel(origin, x=0.01, ha="left", fontsize=SMALL)
         suffix = path.suffix.lower().removeprefix(".")
         try:
             write_atomic(path, partial(figure.savefig, format=suffix, dpi=DPI, facecolor="white"))
@@ -84,16 +86,16 @@ def _draw_image(ax: Axes, card: Card, image: InputImage, proba: NDArray[np.float
     prediction, p = describe_prediction(card, proba)
     ax.imshow(image.pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
     ax.set_axis_off()
-    title = f"{shorten_name(image.name, 40)} ({shorten_name(prediction, 40)}, {p:.2f})"
-    ax.set_title(textwrap.fill(title, 46), loc="left")
+    name, text = (fit_text(part, NAME_WIDTH) for part in (image.name, prediction))
+    ax.set_title(wrap_text(f"{name} ({text}, {p:.2f})", TITLE_WIDTH), loc="left")
 
 
 def _draw_bars(ax: Axes, card: Card, proba: NDArray[np.float64]) -> None:
     names, values = zip(*most_probable_classes(card, proba), strict=True)
     predicted = predicted_classes(card, proba)
-    colours = ["#0b4f9e" if name in predicted else "0.7" for name in names]
+    colours = [PALETTE[1] if name in predicted else PALE for name in names]
     bars = ax.barh(range(len(names)), values, color=colours)
-    ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=3, fontsize=8)
-    ax.set_yticks(range(len(names)), [shorten_name(name) for name in names])
+    ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=3)
+    ax.set_yticks(range(len(names)), [fit_text(name, CLASS_WIDTH) for name in names])
     ax.set(xlim=(0, 1.12), xticks=(0, 0.5, 1), xlabel="probability", ylim=(N_SHOWN - 0.4, -0.6))
     ax.grid(visible=False, axis="y")

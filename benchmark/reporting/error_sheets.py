@@ -14,13 +14,14 @@ from benchmark.datasets.stored import open_dataset
 from benchmark.errors import StorageError, UserError
 from benchmark.reporting.errors import Mistakes
 from benchmark.reporting.plots.contact_sheet import draw_contact_sheet
-from benchmark.reporting.plots.plot import Plot, make_file_stem, shorten_name
+from benchmark.reporting.plots.plot import Plot, make_file_stem
+from benchmark.reporting.plots.texts import fit_text
 from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.short_labels import shorten_dataset_name
 from benchmark.utils.files import write_atomic
 from benchmark.utils.text import escape_controls, format_count
 
-LONGEST = 10  # letters of the name of a class
+CLASS_WIDTH = 0.6  # inches of the name of a class
 
 
 def write_error_sheets(
@@ -112,7 +113,7 @@ def _open_images(view: ResultsView, mistakes: Mistakes) -> Dataset:
 
 def _describe_line(line: pd.Series) -> str:
     true, predicted, suggested = (
-        shorten_name(str(line[name]), LONGEST) for name in ("true", "predicted", "suggested")
+        fit_text(str(line[name]), CLASS_WIDTH) for name in ("true", "predicted", "suggested")
     )
     classes = f"{true} > {predicted} {line['probability']:.2f}"
     wrong = f"wrong in {line['wrong']} of {line['configurations']}"

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from small_studies import make_digits_results
 
+from benchmark.reporting.plots.style import SMALL
 from benchmark.reporting.report import write_report
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -118,14 +119,20 @@ def test_no_page_is_wider_than_its_window(open_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_plot_is_scrolled_in_a_narrow_window_and_not_shrunk_until_it_cannot_be_read(open_page):
-    page = open_page(400)
-    widths = page.evaluate(
-        "[...document.querySelectorAll('.plot')].map("
-        "plot => [plot.clientWidth, plot.scrollWidth, plot.querySelector('svg').clientWidth])"
+@pytest.mark.parametrize(("width", "pixels"), [(400, 8), (1400, 11)])
+def test_texts_of_a_plot_can_be_read_and_a_wide_one_is_scrolled(open_page, width, pixels):
+    page = open_page(width)
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('.plot')].map(plot => {
+            const svg = plot.querySelector('svg');
+            return [plot.clientWidth, plot.scrollWidth, svg.clientWidth, svg.viewBox.baseVal.width];
+        })"""
     )
-    assert len(widths) >= 3
-    assert all(window < 400 and plot >= 500 and content >= plot for window, content, plot in widths)
+    assert len(sizes) >= 3
+    for window, content, drawn, points in sizes:
+        assert SMALL * drawn / points >= pixels - 0.1
+        assert window < width
+        assert content >= drawn
 
 
 def test_titles_of_plots_do_not_repeat_the_only_dataset_and_split(open_page):

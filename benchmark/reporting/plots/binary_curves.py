@@ -1,11 +1,12 @@
 """Plots of the positive class of a binary task: ROC, precision-recall and decision curves.
 
-The best configurations are drawn in colours, with their names beside the panel, all others in gray.
+The best configurations are drawn in colours, all others in gray. The names are below the panel,
+since the lines meet at their ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,27 +16,27 @@ from matplotlib.axes import Axes
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
-    add_title,
     create_panels,
-    make_file_stem,
+    draw_key,
+    key_of_others,
 )
-from benchmark.reporting.plots.recalls import shorten_middle
 from benchmark.reporting.plots.rows import (
     Results,
     add_configuration_names,
     describe_replicates,
     drop_baseline,
+    explain_metric,
+    read_labels,
 )
+from benchmark.reporting.plots.style import GRAY, PALE, Style, style_lines
 from benchmark.scoring.binary_curves import CURVES, Floats, compute_curve
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.pooling import pool_test_sets
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
-from benchmark.utils.text import format_count
 
 COLOURED = 4  # configurations that are drawn in colours
-COLOURS = ("#1f4e9c", "#c8501e", "#2a7f3f", "#7a3b8f")
-PALE = "0.82"
 WITH_BAND = 2  # configurations with a confidence band
+N_MARKERS = 6  # on each line
 TITLES = {
     "roc": "ROC curves",
     "precision_recall": "precision-recall curves",
@@ -53,20 +54,26 @@ class RankedPredictions:
     ----------
     title : str
         Title of the rows.
-    dataset : str
-        Short name of the dataset, for file names.
+    stem : str
+        Name of the file of the plot.
     rows : DataFrame
     predictions : dict of str to list of Predictions
         By name of the configuration: the test sets of all folds together, one per seed.
+    numbers : dict of str to int
+        Number of each configuration, from ``Results.number_configurations``.
     metric : str
         Metric that they are ranked by.
+    sample : str
+        Sentence on the test images.
     """
 
     title: str
-    dataset: str
+    stem: str
     rows: pd.DataFrame
     predictions: dict[str, list[Predictions]]
+    numbers: dict[str, int]
     metric: str
+    sample: str
 
     @property
     def positive(self) -> str:
@@ -79,8 +86,13 @@ class RankedPredictions:
         pooled = f"Predictions of {together} are shown together. "
         return (
             f"{self._warn_of_scaling()}{pooled * ('one' not in together)}Configurations are "
-            f"ordered by {self.metric}, the best first."
+            f"ordered by {self.metric}, the best first. {explain_metric(self.metric)} {self.sample}"
         )
+
+    def style(self, names: Iterable[str]) -> dict[str, Style]:
+        """Colour, marker and line style of some configurations in one plot."""
+        shown = list(names)
+        return dict(zip(shown, style_lines([self.numbers[name] for name in shown]), strict=True))
 
     def _warn_of_scaling(self) -> str:
         """Name the strategies that scale the probabilities; empty if there are none."""
@@ -119,8 +131,11 @@ def rank_binary_predictions(
         elif len(np.unique(first.y_true)) < 2:
             yield Missing(name, f"{title}: the test images are all of one class")
         else:
-            dataset = results.file_label(str(rows["dataset"].iloc[0]))
-            yield RankedPredictions(title, dataset, candidates, predictions, metric)
+            stem = results.stem_of_dataset(name, str(rows["dataset"].iloc[0]))
+            numbers = results.number_configurations(metric)
+            named = {label: numbers[read_labels(groups[label])] for label in order}
+            sample = results.describe_sample(candidates)
+            yield RankedPredictions(title, stem, candidates, predictions, named, metric, sample)
 
 
 def _pool(results: Results, cells: pd.DataFrame) -> list[Predictions]:
@@ -156,66 +171,68 @@ def _draw_plots(
 def _draw_plot(
     ranked: RankedPredictions, name: str, frame: Callable[[Axes, RankedPredictions], str]
 ) -> Plot:
-    grid, shown = CURVES[name][1], list[Floats]()
-    with create_panels(1, 8.0, 4.6) as (figure, (ax,)):
+    grid = CURVES[name][1]
+    curves = {label: compute_curve(name, seeds) for label, seeds in ranked.predictions.items()}
+    styles = ranked.style(_choose_coloured({label: curve for label, (curve, *_) in curves.items()}))
+    with create_panels(1, 2.9) as (figure, (ax,)):
         what = frame(ax, ranked)
-        for label, seeds in ranked.predictions.items():
-            curve, lower, upper = compute_curve(name, seeds)
-            place = len(shown)
-            if place == COLOURED or any(np.array_equal(curve, other) for other in shown):
-                ax.plot(grid, curve, color=PALE, linewidth=0.8, zorder=1)
+        for label, (curve, lower, upper) in curves.items():
+            if label not in styles:
+                ax.plot(grid, curve, color=PALE, linewidth=0.6, zorder=1)
                 continue
-            shown.append(curve)
-            colour = COLOURS[place]
-            ax.plot(grid, curve, color=colour, linewidth=1.6, zorder=5 - place / 10)
+            place, style = list(styles).index(label), styles[label]
+            every = max(1, len(grid) // N_MARKERS)
+            marked = (place * every // COLOURED, every)
+            ax.plot(grid, curve, **style, markevery=marked, zorder=5 - place / 10)
             if place < WITH_BAND:
+                colour = style["color"]
                 ax.fill_between(grid, lower, upper, color=colour, alpha=0.15, linewidth=0, zorder=2)
-            write_name(ax, place, label, colour)
-        write_rest(ax, len(shown), len(ranked.predictions) - len(shown))
-        title = f"{ranked.title}: {TITLES[name]} of '{ranked.positive}'"
-        add_title(figure, title)
+        draw_key(ax, [*styles.items(), *key_of_others(len(curves) - len(styles))])
     return Plot(
-        make_file_stem(name, ranked.dataset),
-        title,
+        ranked.stem,
+        f"{ranked.title}: {TITLES[name]} of '{ranked.positive}'",
         figure,
-        f"{what} {ranked.describe_selection()} Of several with the same curve, the first one is "
-        f"named. The bands of the best {WITH_BAND} are pointwise 95% confidence intervals, from a "
-        "bootstrap of the test images or of their groups.",
+        f"{what} {ranked.describe_selection()} {_describe_bands(len(styles))}",
     )
 
 
-def write_name(ax: Axes, place: int, name: str, colour: str) -> None:
-    """Write the name of a configuration to the right of a panel, the first at the top."""
-    ax.text(
-        1.03,
-        0.97 - 0.07 * place,
-        shorten_middle(name, 60),
-        transform=ax.transAxes,
-        color=colour,
-        fontsize=8,
-        va="top",
+def _choose_coloured(curves: dict[str, Floats]) -> list[str]:
+    """Names of the first configurations with different curves."""
+    chosen: list[str] = []
+    for label, curve in curves.items():
+        if not any(np.array_equal(curve, curves[other]) for other in chosen):
+            chosen.append(label)
+    return chosen[:COLOURED]
+
+
+def _describe_bands(n_coloured: int) -> str:
+    bands = "band is a" if n_coloured == 1 else f"bands of the best {WITH_BAND} are"
+    interval = "interval" if n_coloured == 1 else "intervals"
+    same = "" if n_coloured == 1 else "Of several with the same curve, the first one is named. "
+    return (
+        f"{same}The {bands} pointwise 95% confidence {interval}, from a bootstrap of the test "
+        "images or of their groups."
     )
-
-
-def write_rest(ax: Axes, place: int, n_others: int) -> None:
-    """Write how many configurations are drawn in gray, in a place below the names."""
-    if n_others > 0:
-        write_name(ax, place, f"gray: {format_count(n_others, 'other configuration')}", "0.5")
 
 
 def _frame_roc(ax: Axes, ranked: RankedPredictions) -> str:
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
+    ax.plot([0, 1], [0, 1], color=GRAY, linewidth=0.6, linestyle="--")
     ax.set(xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    return "Sensitivity against 1 - specificity at all thresholds; the dashed line is chance."
+    return (
+        "Receiver operating characteristic (ROC): sensitivity, the share of positive images that "
+        "are found, against 1 - specificity, the share of negative images that are taken for "
+        "positive, at all thresholds; the dashed line is chance."
+    )
 
 
 def _frame_precision_recall(ax: Axes, ranked: RankedPredictions) -> str:
     share = ranked.share_of_positive
-    ax.axhline(share, color="0.6", linewidth=0.8, linestyle="--")
-    ax.set(xlabel="recall (sensitivity)", ylabel="precision (positive predictive value)")
+    ax.axhline(share, color=GRAY, linewidth=0.6, linestyle="--")
+    ax.set(xlabel="recall", ylabel="precision")
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     return (
-        "Precision against recall at all thresholds; the dashed line is the prevalence, "
+        "Precision, the share of images predicted as positive that are, against recall, the share "
+        "of positive images that are found, at all thresholds; the dashed line is the prevalence, "
         f"{share:.1%}, the precision of predicting every image as positive."
     )
 
@@ -223,8 +240,8 @@ def _frame_precision_recall(ax: Axes, ranked: RankedPredictions) -> str:
 def _frame_decision(ax: Axes, ranked: RankedPredictions) -> str:
     grid, share = CURVES["decision"][1], ranked.share_of_positive
     everyone = share - (1 - share) * grid / (1 - grid)
-    ax.plot(grid, everyone, color="0.35", linewidth=1, linestyle="--")
-    ax.axhline(0, color="0.35", linewidth=1)
+    ax.plot(grid, everyone, color=GRAY, linewidth=0.8, linestyle="--")
+    ax.axhline(0, color=GRAY, linewidth=0.8)
     ax.set(xlabel="threshold probability", ylabel="net benefit per image", xlim=(0, 1))
     ax.set_ylim(-0.15 * share, 1.15 * share)
     return (

@@ -14,7 +14,12 @@ from benchmark.reporting.comparable_rows import (
 )
 from benchmark.reporting.dataset_scores import DatasetScores, score_datasets
 from benchmark.reporting.plots.plot import Missing
-from benchmark.reporting.plots.rows import Results, add_configuration_names, drop_baseline
+from benchmark.reporting.plots.rows import (
+    Results,
+    add_configuration_names,
+    count_test_images,
+    drop_baseline,
+)
 from benchmark.reporting.short_labels import shorten_dataset_names, shorten_labels
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.rank_tests import rank_within_datasets
@@ -109,9 +114,10 @@ def _describe_datasets(groups: dict[str, pd.DataFrame], short: dict[str, str]) -
     for label, name in short.items():
         first = groups[label].iloc[0].to_dict() | {"dataset": name}
         title = make_group_title(first, groups[label])
-        names.setdefault(title.removeprefix(f"{name} · "), []).append(name)
-    listed = "; ".join(f"{', '.join(members)} ({under})" for under, members in names.items())
-    return f"Datasets: {listed}."
+        listed = f"{name}, n = {count_test_images(groups[label])}"
+        names.setdefault(title.removeprefix(f"{name} · "), []).append(listed)
+    parts = [f"{'; '.join(members)} ({under})" for under, members in names.items()]
+    return f"Datasets, with their numbers of test images n: {'; '.join(parts)}."
 
 
 def _describe_left_out(scores: DatasetScores) -> str:

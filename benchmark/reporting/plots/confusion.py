@@ -12,16 +12,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from benchmark.reporting.plots.heat_map import (
+    MIN_SQUARE,
+    choose_step,
+    describe_step,
+    draw_squares,
+)
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
-    add_title,
     create_panels,
     label_outer_panels,
-    make_file_stem,
-    make_panels_square,
-    shorten_name,
-    wrap_name,
+    shape_panels,
 )
 from benchmark.reporting.plots.rows import (
     Results,
@@ -29,10 +31,12 @@ from benchmark.reporting.plots.rows import (
     describe_replicates,
     select_best_configurations,
 )
+from benchmark.reporting.plots.style import SMALL
+from benchmark.reporting.plots.texts import fit_text, measure_text, wrap_text
 from benchmark.scoring.fast_scores import confusion_matrix
 
-MAX_TICK_LABELS = 25  # class names that fit on an axis
-MAX_ANNOTATED = 12  # up to this number of classes, shares are written into the squares
+COLUMNS = 3  # panels in a row
+MAX_CLASS_NAME = 0.9  # inches
 
 
 def draw_confusion_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -51,50 +55,33 @@ def draw_confusion_panels(selected: SelectedConfigurations) -> Plot:
         np.sum([confusion_matrix(p.y_true, p.labels, len(classes)) for p in stored], axis=0)
         for stored in selected.predictions
     ]
-    side = 1.6 + 0.28 * min(len(classes), MAX_ANNOTATED) + 0.05 * min(16, max(map(len, classes)))
-    with create_panels(len(counts), side + 0.5, side + 0.6, columns=3) as (figure, axes):
+    n_columns = min(COLUMNS, len(counts))
+    with create_panels(len(counts), 2.5, COLUMNS) as (figure, axes):
+        width = figure.get_figwidth() / n_columns
+        labels = [fit_text(name, MAX_CLASS_NAME, SMALL) for name in classes]
+        side = width - max(measure_text(name, SMALL) for name in labels) / n_columns - 0.3
+        step = choose_step(len(classes), side, SMALL)
         for ax, (name, _), table in zip(axes, selected.configurations, counts, strict=True):
-            _draw_confusion_matrix(ax, name, table, classes, side)
+            _draw_confusion_matrix(ax, table, labels, side, step)
+            ax.set_title(wrap_text(name, side, most=4), loc="left")
         label_outer_panels(axes)
-        title = f"{selected.title}: confusion matrices"
-        add_title(figure, title)
-        make_panels_square(figure, axes)
-    return Plot(
-        make_file_stem("confusion", selected.dataset),
-        title,
-        figure,
-        _make_caption(selected, counts[0], classes),
-    )
+        shape_panels(figure, axes)
+    title = f"{selected.title}: confusion matrices"
+    caption = f"{_make_caption(selected, counts[0], classes)} {describe_step(step)}".rstrip()
+    return Plot(selected.stem, title, figure, caption)
 
 
 def _draw_confusion_matrix(
-    ax: Axes, name: str, counts: NDArray[np.int64], classes: tuple[str, ...], width: float
+    ax: Axes, counts: NDArray[np.int64], labels: list[str], side: float, step: int
 ) -> None:
+    """Draw a matrix with a side of about ``side`` inches, and name every ``step``-th class."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.grid(visible=False)
-    ax.set_title(wrap_name(name, width), loc="left", fontsize=8)
-    step = -(-len(classes) // MAX_TICK_LABELS)
-    names = [shorten_name(cls, 16) for cls in classes[::step]]
-    ax.set_xticks(
-        range(0, len(classes), step),
-        names,
-        rotation=90 if max(map(len, names)) > 2 else 0,
-        fontsize=7,
-    )
-    ax.set_yticks(range(0, len(classes), step), names, fontsize=7)
-    ax.set(xlabel="predicted", ylabel="true")
-    for (row, column), share in np.ndenumerate(shares):
-        if len(classes) <= MAX_ANNOTATED and share >= 0.005:
-            ax.text(
-                column,
-                row,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                fontsize=6.5,
-                color="white" if share > 0.5 else "0.2",
-            )
+    draw_squares(ax, shares, annotated=side / len(labels) >= MIN_SQUARE, smallest=0.005)
+    ticks, names = range(0, len(labels), step), labels[::step]
+    rotated = max(measure_text(name, SMALL) for name in names) > 0.9 * side / len(names)
+    ax.set_xticks(ticks, names, rotation=90 if rotated else 0, fontsize=SMALL)
+    ax.set_yticks(ticks, names, fontsize=SMALL)
+    ax.set(xlabel="predicted class", ylabel="true class")
 
 
 def _make_caption(
@@ -105,9 +92,10 @@ def _make_caption(
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
     sentences = [
         "Predictions for the images of each true class, in percent, pooled over "
-        f"{describe_replicates(cells)}. Each row sums to 100; values below 0.5 are not shown.",
-        selected.selection_note,
+        f"{describe_replicates(cells)}: the darker, the more. Each row sums to 100; values below "
+        "0.5 are not shown.",
         f"Most frequent error of {name}: {wrong.max()} of {counts[true].sum()} images of class "
         f"{classes[true]} are predicted as {classes[predicted]}.",
+        selected.notes,
     ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(sentences)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.reporting.plots.plot import Plot, add_title, create_panels
-from benchmark.reporting.plots.recalls import shorten_middle
+from benchmark.reporting.plots.plot import Plot, create_panels, measure_height, shape_panels
+from benchmark.reporting.plots.style import ONE_COLUMN, TWO_COLUMNS
+from benchmark.reporting.plots.texts import fit_text
 
 COLUMNS = 4  # even, as an audit shows pairs side by side
-SIDE = 1.75  # inches
+SIDE = TWO_COLUMNS / COLUMNS - 0.1  # inches
 
 
 def draw_contact_sheet(
@@ -28,14 +29,16 @@ def draw_contact_sheet(
     texts : sequence of str
         Up to three lines for each image.
     """
-    with create_panels(len(images), SIDE, SIDE + 0.5, COLUMNS) as (figure, axes):
+    height = SIDE + max(map(measure_height, texts)) + 0.1
+    width = ONE_COLUMN if len(images) <= COLUMNS // 2 else TWO_COLUMNS
+    with create_panels(len(images), height, COLUMNS, width) as (figure, axes):
         for ax, image, text in zip(axes, images, texts, strict=True):
             pixels = image[..., 0] if image.shape[-1] == 1 else image
-            ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-            lines = (shorten_middle(line, 24) for line in text.split("\n"))
-            ax.set_title("\n".join(lines), fontsize=8, loc="left")
+            ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, aspect="auto")
+            lines = (fit_text(line, SIDE) for line in text.split("\n"))
+            ax.set_title("\n".join(lines), loc="left")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             ax.grid(visible=False)
-        add_title(figure, title)
+        shape_panels(figure, axes, images.shape[1] / images.shape[2])
     return Plot(name, title, figure, caption)

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from benchmark.reporting.comparable_rows import CONFIGURATION_AXES
-from benchmark.reporting.plots.plot import (
-    Missing,
-    Plot,
-    add_title,
-    create_panels,
-    make_file_stem,
-)
-from benchmark.reporting.plots.recalls import shorten_middle
+from benchmark.reporting.plots.plot import Missing, Plot, create_panels, draw_key
 from benchmark.reporting.plots.rows import (
     Results,
     add_configuration_names,
     describe_replicates,
     drop_baseline,
+    explain_metric,
     needs_log_scale,
 )
+from benchmark.reporting.plots.style import GRAY, INK, LEADER, Style, spread_positions
+from benchmark.reporting.plots.texts import measure_text
 from benchmark.reporting.table_intervals import estimate_interval, read_each_once
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import PredictionReader
 
-FRONT, OTHER, PALE = "#1f4e9c", "0.45", "0.8"  # colours
+PANEL_WIDTH = 2.8  # inches
 MOST_NUMBERED = 12  # configurations that are all numbered; of more, those of the front are
 
 
@@ -96,31 +92,38 @@ def _draw_cost_plot(
     results: Results, title: str, rows: pd.DataFrame, means: pd.DataFrame, metric: str
 ) -> Plot:
     front, label = means[means["front"]], metric_label_for_rows(metric, rows)
-    numbered = means if len(means) <= MOST_NUMBERED else front
-    with create_panels(1, 9.5, max(4.0, 0.21 * len(numbered))) as (figure, (ax,)):
-        ax.step(front["seconds"], front[metric], where="post", color="0.5", linewidth=1, zorder=1)
-        _draw_configurations(ax, means, list(numbered.index), metric)
+    numbered = means if len(means) <= MOST_NUMBERED else front.tail(MOST_NUMBERED)
+    with create_panels(1, 2.6) as (figure, (ax,)):
+        ax.step(front["seconds"], front[metric], where="post", color=INK, linewidth=0.6, zorder=1)
+        _draw_configurations(ax, means, metric)
         if needs_log_scale(means["seconds"]):
             _set_log_scale(ax, means["seconds"])
         ax.margins(0.08)
         ax.set(xlabel="seconds per cell: tune, resample, fit and predict", ylabel=label)
-        title = f"{title}: cost and {label}"
-        add_title(figure, title)
-    places = {name: k for k, name in enumerate(numbered.index, start=1)}
+        _number_points(ax, numbered[["seconds", metric]].to_numpy())
+        draw_key(
+            ax,
+            [
+                (f"{k}  {name}", _style_point(on_front))
+                for k, (name, on_front) in enumerate(numbered["front"].items(), start=1)
+            ],
+        )
     listed = "; ".join(
-        f"({places[name]}) {row[metric]:.3f} in {row['seconds']:.3g} s"
-        for name, row in front.iterrows()
+        f"({k}) {row[metric]:.3f} in {row['seconds']:.3g} s"
+        for k, (_, row) in enumerate(numbered.iterrows(), start=1)
+        if row["front"]
     )
     others = len(means) - len(numbered)
-    pale = f" The {others} pale points are the other configurations." if others else ""
+    rest = f" The {others} points without a number are the other configurations." if others else ""
     caption = (
         f"Means over {describe_replicates(rows)}; times are for one thread, without the extraction "
-        f"of features. {_describe_bars(means)}Blue points and the gray line are the Pareto front: "
-        f"the {len(front)} of {len(means)} configurations for which no faster one is at least as "
-        f"good: {listed}.{pale}"
+        f"of features. {_describe_bars(means)}Numbers are in order of time. Black discs and the "
+        f"black line are the Pareto front: the {len(front)} of {len(means)} configurations for "
+        f"which no faster one is at least as good: {listed}.{rest} {explain_metric(metric)} "
+        f"{results.describe_sample(rows)}"
     )
-    name = make_file_stem("cost", results.file_label(str(rows["dataset"].iloc[0])), metric)
-    return Plot(name, title, figure, caption)
+    stem = results.stem_of_dataset("cost", str(rows["dataset"].iloc[0]), metric)
+    return Plot(stem, f"{title}: cost and {label}", figure, caption)
 
 
 def _describe_bars(means: pd.DataFrame) -> str:
@@ -131,37 +134,44 @@ def _describe_bars(means: pd.DataFrame) -> str:
     return f"Vertical lines are 95% confidence intervals{which}. "
 
 
-def _draw_configurations(
-    ax: Axes, means: pd.DataFrame, numbered: Sequence[str], metric: str
-) -> None:
-    """Draw one point per configuration, with a number and its name beside the panel or pale."""
-    places = {name: k for k, name in enumerate(numbered, start=1)}
-    for name, row in means.iterrows():
-        place = places.get(str(name))
-        colour = PALE if place is None else FRONT if row["front"] else OTHER
-        order = 3 + (place is not None) + bool(row["front"])
-        label = f"{place}  {shorten_middle(str(name))}" if place else None
-        size = 22 if place is None else 130
-        point = (row["seconds"], row[metric])
-        ax.scatter(*point, color=colour, s=size, zorder=order, label=label, linewidths=0)
-        bounds = row["lower"], row["upper"]
-        ax.vlines(row["seconds"], *bounds, color=colour, linewidth=0.8, alpha=0.5, zorder=2)
-        if place:
-            style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 7}
-            ax.text(*point, str(place), color="white", weight="bold", zorder=order, **style)
-    legend: dict[str, Any] = {
-        "loc": "upper left",
-        "bbox_to_anchor": (1.01, 1),
-        "fontsize": 8,
-        "markerscale": 0.6,
-    }
-    ax.legend(**legend, handletextpad=0.2, borderaxespad=0)
+def _draw_configurations(ax: Axes, means: pd.DataFrame, metric: str) -> None:
+    """Draw one point per configuration with its interval; those of the front are black."""
+    for on_front, group in means.groupby("front"):
+        style, seconds = _style_point(bool(on_front)), group["seconds"]
+        bounds = group["lower"], group["upper"]
+        ax.vlines(seconds, *bounds, color=style["color"], linewidth=0.6, zorder=2)
+        ax.plot(seconds, group[metric], **style, zorder=3 + bool(on_front))
+
+
+def _style_point(on_front: bool) -> Style:
+    colour = INK if on_front else GRAY
+    fill = INK if on_front else "white"
+    return {"marker": "o", "linestyle": "none", "color": colour, "markerfacecolor": fill}
+
+
+def _number_points(ax: Axes, points: NDArray[np.float64]) -> None:
+    """Number points from left to right, above the panel, with lines that lead to them."""
+    ax.autoscale_view()  # settles the limits that places depend on
+    wanted = ax.transAxes.inverted().transform(ax.transData.transform(points))[:, 0]
+    gap = measure_text("000") / PANEL_WIDTH
+    for k, (point, place) in enumerate(
+        zip(points, spread_positions(wanted, gap), strict=True), start=1
+    ):
+        ax.annotate(
+            str(k),
+            point,
+            (place, 1.03),
+            textcoords="axes fraction",
+            ha="center",
+            va="bottom",
+            arrowprops=LEADER | {"relpos": (0.5, 0)},
+        )
 
 
 def _set_log_scale(ax: Axes, seconds: pd.Series) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(
-        LogLocator(subs=(1, 2, 5) if seconds.max() / seconds.min() < 1000 else (1,))
+        LogLocator(subs=(1, 2, 5) if seconds.max() / seconds.min() < 100 else (1,))
     )
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.reporting.configuration_lookup import find_configuration
@@ -15,14 +16,14 @@ from benchmark.reporting.plots.common_scores import CommonScores, select_common_
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
-    add_title,
     create_panels,
+    fit_beside,
     make_file_stem,
-    measure_names,
-    wrap_name,
+    measure_height,
 )
-from benchmark.reporting.plots.recalls import shorten_middle
-from benchmark.reporting.plots.rows import Results
+from benchmark.reporting.plots.rows import Results, explain_metric
+from benchmark.reporting.plots.style import GRAY, INK
+from benchmark.reporting.plots.texts import measure_text, wrap_text
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.hodges_lehmann import (
     explain_too_few_datasets,
@@ -35,9 +36,10 @@ from benchmark.utils.text import format_count
 
 NAME = "forest"
 POOLED = "all datasets"
-BETTER, WORSE, UNCLEAR = "#0b4f9e", "#c0152f", "0.45"
-ROW_HEIGHT = 0.2  # inches
-MAX_LETTERS = 60
+ROW_HEIGHT = 0.15  # inches
+PANEL_WIDTH = 1.1  # inches
+MOST_IN_ROW = 5  # panels
+PAGE_HEIGHT = 9.0  # inches
 MAX_REASONS = 2  # for missing intervals, that the caption gives
 MAX_NAMED = 5  # configurations that the caption names
 
@@ -59,33 +61,48 @@ def draw_forest_plot(results: Results, metric: str) -> Iterator[Plot | Missing]:
     rows, panels = ("name", "dataset")
     if differences["name"].nunique() < differences["dataset"].nunique():
         rows, panels = panels, rows
-    labels, titles = differences[rows].unique(), list(differences[panels].unique())
+    titles = list(differences[panels].unique())
     if titles[-1] == POOLED:
         titles = [POOLED, *titles[:-1]]
-    shown = [shorten_middle(str(label), MAX_LETTERS) for label in labels]
-    width, most = (1.5, 7) if panels == "dataset" else (2.4, 4)
-    columns = -(-len(titles) // -(-len(titles) // most))  # as even as possible
-    room = measure_names(shown) / columns
-    height = 0.6 + ROW_HEIGHT * len(labels)
+    labels = list(differences[rows].unique())
+    shown = labels[: _count_rows_that_fit(len(titles))] if rows == "name" else labels
+    figure = _draw_panels(differences.set_index(rows), panels, titles, shown)
+    caption = _make_caption(scores, differences, reference, metric, chosen=bool(results.against))
+    if len(shown) < len(labels):
+        caption += f" {len(labels) - len(shown)} more, with worse mean ranks, are not shown."
     label = metric_label_for_rows(metric, next(iter(scores.groups.values())))
-    with create_panels(len(titles), width + room, height, columns) as (figure, axes):
-        for ax, title in zip(axes, titles, strict=True):
-            panel = differences[differences[panels] == title].set_index(rows).loc[labels]
-            _draw_panel(ax, panel, title == POOLED, find_metric(metric).greater_is_better)
-            ax.set_title(wrap_name(str(title), width), fontsize=8)
+    title = f"Difference in {label} to {reference}, on {len(scores.values)} datasets"
+    yield Plot(make_file_stem(NAME, results.file_unit, metric), title, figure, caption)
+
+
+def _count_rows_that_fit(n_panels: int) -> int:
+    """Number of rows of each panel with which all panels fit on a page."""
+    height = PAGE_HEIGHT / -(-n_panels // MOST_IN_ROW) - 0.8
+    return max(5, int(height / ROW_HEIGHT))
+
+
+def _draw_panels(
+    differences: pd.DataFrame, panels: str, titles: list[str], labels: list[str]
+) -> Figure:
+    """Draw a panel for each title, with a row for each label of the index."""
+    most = min(len(titles), MOST_IN_ROW)
+    names, width = fit_beside(labels, max(1.8, most * PANEL_WIDTH))
+    room = width - max(map(measure_text, names)) - 0.2
+    most = min(most, int(room / PANEL_WIDTH))
+    columns = -(-len(titles) // -(-len(titles) // most))  # as even as possible
+    wrapped = [wrap_text(title, room / columns - 0.1, most=3) for title in titles]
+    height = 0.5 + max(map(measure_height, wrapped)) + ROW_HEIGHT * len(labels)
+    with create_panels(len(titles), height, columns, width) as (figure, axes):
+        for ax, title, text in zip(axes, titles, wrapped, strict=True):
+            panel = differences[differences[panels] == title].loc[labels]
+            _draw_panel(ax, panel, title == POOLED)
+            ax.set_title(text)
             ax.tick_params(axis="x", labelbottom=True)
             ax.set_xlabel("difference")
-        axes[0].set_yticks(range(len(labels)), shown)
-        axes[0].xaxis.set_major_locator(MaxNLocator(4, prune="both"))
+        axes[0].set_yticks(range(len(labels)), names)
+        axes[0].xaxis.set_major_locator(MaxNLocator(3, prune="both"))
         axes[0].set_ylim(len(labels) - 0.5, -0.5)
-        title = f"Difference in {label} to {reference}, on {len(scores.values)} datasets"
-        add_title(figure, title)
-    yield Plot(
-        make_file_stem(NAME, metric),
-        title,
-        figure,
-        _make_caption(scores, differences, reference, metric, chosen=bool(results.against)),
-    )
+    return figure
 
 
 def _find_reference(scores: CommonScores, results: Results) -> str:
@@ -139,25 +156,24 @@ def _make_line(name: str, dataset: str, result: Result) -> dict[str, object]:
     }
 
 
-def _draw_panel(ax: Axes, panel: pd.DataFrame, all_pooled: bool, greater_is_better: bool) -> None:
+def _draw_panel(ax: Axes, panel: pd.DataFrame, all_pooled: bool) -> None:
     """Draw one difference per row, with its interval; those that are pooled as diamonds."""
-    ax.axvline(0, color="0.3", linewidth=0.8, zorder=1)
+    ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
     for row, line in enumerate(panel.itertuples()):
-        colour = UNCLEAR
-        if line.lower > 0 or line.upper < 0:
-            colour = BETTER if (line.value > 0) == greater_is_better else WORSE
+        colour = INK if line.lower > 0 or line.upper < 0 else GRAY
         pooled = all_pooled or line.Index == POOLED
-        ax.plot([line.lower, line.upper], [row, row], color=colour, linewidth=2 if pooled else 1.2)
+        ax.plot(
+            [line.lower, line.upper], [row, row], color=colour, linewidth=1.5 if pooled else 0.8
+        )
         ax.plot(
             line.value,
             row,
             "D" if pooled else "o",
             color=colour,
-            markersize=5 if pooled else 3.5,
+            markersize=4 if pooled else 2.5,
             markerfacecolor="white" if line.refusal else colour,
         )
-    ax.tick_params(axis="y", length=0, labelsize=8)
-    ax.tick_params(axis="x", labelsize=8)
+    ax.tick_params(axis="y", length=0)
 
 
 def _make_caption(
@@ -167,13 +183,12 @@ def _make_caption(
     too_few = explain_too_few_datasets(len(scores.values))
     sentences = [
         f"Value of the configuration minus that of {reference}, with 95% intervals of each "
-        f"difference alone; to the right of 0 is {right}. Blue is better and red is worse, where "
-        "the interval excludes 0."
+        f"difference alone; to the right of 0 is {right}. Intervals that exclude 0 are black, the "
+        f"others gray. {explain_metric(metric)}"
     ]
     if not chosen:
         sentences.append(
-            f"{reference} has the best mean rank and was chosen on these values, which flatters "
-            "it; plot --against NAME takes another reference."
+            f"{reference} has the best mean rank and was chosen on these values, which flatters it."
         )
     if too_few:
         sentences.append(f"Differences are not pooled: {too_few}.")

@@ -8,26 +8,25 @@ import pandas as pd
 
 from benchmark.plugins.registry import BASELINE
 from benchmark.reporting.leaderboard import rank_configurations
-from benchmark.reporting.plots.plot import (
-    Missing,
-    Plot,
-    add_title,
-    create_panels,
-    make_file_stem,
-    measure_names,
+from benchmark.reporting.plots.plot import Missing, Plot, create_panels, fit_beside
+from benchmark.reporting.plots.rows import (
+    Results,
+    add_configuration_names,
+    describe_replicates,
+    explain_metric,
 )
-from benchmark.reporting.plots.recalls import shorten_middle
-from benchmark.reporting.plots.rows import Results, add_configuration_names, describe_replicates
+from benchmark.reporting.plots.style import INK, Style
 from benchmark.scoring.averages import metric_label_for_rows
 from benchmark.scoring.metric_lookup import find_metric
 
 MOST = 40  # configurations that are shown
-ROW_HEIGHT = 0.2  # inches
-# kind of a configuration -> colour, and its name in the caption
-COLORS = {
-    "classical": ("#1f4e9c", "blue"),
-    "deep": ("#c8501e", "orange"),
-    "the baseline": ("0.5", "gray"),
+ROW_HEIGHT = 0.15  # inches
+PANEL_WIDTH = 1.8  # inches
+# kind of a configuration -> its marker, and the name of that in the caption
+MARKERS: dict[str, tuple[Style, str]] = {
+    "classical": ({"marker": "o"}, "discs"),
+    "deep": ({"marker": "s", "markerfacecolor": "white"}, "open squares"),
+    "the baseline": ({"marker": "x"}, "crosses"),
 }
 
 
@@ -41,26 +40,23 @@ def draw_leaderboards(results: Results, metric: str) -> Iterator[Plot | Missing]
             continue
         n_left_out, table = max(0, len(table) - MOST), table.head(MOST)
         kinds = _find_kinds(rows, table)
-        names = add_configuration_names(table)["name"]
         label = metric_label_for_rows(metric, rows)
-        room = measure_names(map(shorten_middle, names))
-        with create_panels(1, 4.5 + room, 0.5 + ROW_HEIGHT * len(table)) as (figure, (ax,)):
+        names, width = fit_beside(list(add_configuration_names(table)["name"]), PANEL_WIDTH)
+        with create_panels(1, 0.5 + ROW_HEIGHT * len(table), width=width) as (figure, (ax,)):
             for place, ((_, line), kind) in enumerate(zip(table.iterrows(), kinds, strict=True)):
-                color, _ = COLORS[kind]
-                ax.plot([line[metric]], [place], marker="o", markersize=4, color=color)
                 bounds = [line[f"{metric}_lower"], line[f"{metric}_upper"]]
-                ax.plot(bounds, [place, place], color=color, linewidth=1)
-            ax.set_yticks(range(len(table)), [shorten_middle(name) for name in names], fontsize=8)
+                ax.plot(bounds, [place, place], color=INK, linewidth=0.8)
+                ax.plot([line[metric]], [place], **MARKERS[kind][0], color=INK)
+            ax.set_yticks(range(len(table)), names)
             ax.set_ylim(len(table) - 0.5, -0.5)
             ax.set_xlabel(label)
-            plot_title = f"{title}: configurations by {label}"
-            add_title(figure, plot_title)
-        caption = _describe_leaderboard(table, metric, label, describe_replicates(rows))
-        caption += _describe_colors(kinds)
+        caption = (
+            f"{_describe_leaderboard(table, metric, label, describe_replicates(rows))}"
+            f"{_describe_markers(kinds)} {explain_metric(metric)} {results.describe_sample(rows)}"
+        )
         caption += f" {n_left_out} more are not shown." if n_left_out else ""
-        dataset = results.file_label(str(rows["dataset"].iloc[0]))
-        stem = make_file_stem("leaderboard", dataset, metric)
-        yield Plot(stem, plot_title, figure, caption)
+        stem = results.stem_of_dataset("leaderboard", str(rows["dataset"].iloc[0]), metric)
+        yield Plot(stem, f"{title}: configurations by {label}", figure, caption)
 
 
 def _find_kinds(rows: pd.DataFrame, table: pd.DataFrame) -> list[str]:
@@ -83,7 +79,7 @@ def _describe_leaderboard(table: pd.DataFrame, metric: str, label: str, replicat
     )
 
 
-def _describe_colors(kinds: list[str]) -> str:
-    """Return a sentence on the colours, or nothing if all configurations have the same."""
-    shown = [f"{name} is {kind}" for kind, (_, name) in COLORS.items() if kind in kinds]
+def _describe_markers(kinds: list[str]) -> str:
+    """Return a sentence on the markers, or nothing if all configurations have the same."""
+    shown = [f"{name} are {kind}" for kind, (_, name) in MARKERS.items() if kind in kinds]
     return f" {', '.join(shown).capitalize()}." if len(shown) > 1 else ""

@@ -3,50 +3,49 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
+from benchmark.reporting.plots.style import (
+    INK,
+    LINE_SPACING,
+    ONE_COLUMN,
+    PALE,
+    SMALL,
+    STYLE,
+    TEXT,
+    TITLE,
+    TWO_COLUMNS,
+    Style,
+)
+from benchmark.reporting.plots.texts import fit_names, fit_text, measure_text, wrap_text
 from benchmark.utils.files import write_atomic
 from benchmark.utils.hashing import digest_of
+from benchmark.utils.text import format_count
 
-DPI = 150
+DPI = 300
 FORMS = ("png", "svg")  # by default
 SAVED: dict[str, dict[str, Any]] = {  # arguments of savefig, by format
     "png": {"dpi": DPI},
     "svg": {"metadata": {"Date": None}},
     "pdf": {"metadata": {"CreationDate": None}},
 }
-CAPTION_SIZE = 8
-LONGEST = 100  # maximum number of letters of a file name
-TITLE_SIZE = 10
-SPACING = 1.3  # line height, in font sizes
-LETTER = 0.075  # inches, of the names of configurations
-NARROWEST = 6.0  # minimum width of a figure, in inches
-MARGIN = 0.4  # height around the panels, in inches
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.9",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "text.parse_math": False,  # a class may be named $x$
-    "pdf.fonttype": 42,  # text that can be selected and edited
-    "svg.fonttype": "none",  # text is written as text, not as paths
-    "svg.hashsalt": "classical-vs-deep",  # the same plot gives the same file
-}
+LONGEST = 80  # maximum number of letters of a file name
+PAD = 3 / 72  # inches that the layout leaves above and below titles
+EDGE = 0.05  # inches between the texts and the edge of a figure
+# inches from the panel to its key: the tick labels and the label of the horizontal axis
+KEY_DEPTH, KEY_SHIFT = 0.36, 0.42
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,10 @@ class Plot:
     name : str
         Stem of the file names.
     title : str
-        The rows that it shows; drawn above the figure, and written before the caption.
+        The rows that it shows; ``save`` writes it above the figure.
     figure : Figure
     caption : str
-        What it shows and its main results, computed from the rows.
+        What it shows and its main results, computed from the rows; ``save`` writes it below.
     """
 
     name: str
@@ -85,7 +84,7 @@ class Plot:
     caption: str
 
     def save(self, out: Path, forms: Sequence[str] = FORMS) -> Path:
-        """Write files, with the caption below the figure; return the path of the first.
+        """Write files, with title and caption; return the path of the first.
 
         Parameters
         ----------
@@ -93,9 +92,17 @@ class Plot:
         forms : sequence of {'png', 'svg', 'pdf'}
         """
         with mpl.rc_context(STYLE):
-            text = textwrap.fill(self.caption, int(self.figure.get_figwidth() * 16.5))
-            _add_text_height(self.figure, text, CAPTION_SIZE)
-            self.figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_SIZE, color="0.3")
+            width = self.figure.get_figwidth() - 2 * EDGE
+            left = EDGE / self.figure.get_figwidth()
+            title = wrap_text(self.title, width, TITLE)
+            caption = wrap_text(self.caption, width, SMALL)
+            texts = (
+                self.figure.suptitle(title, x=left, ha="left", color=INK),
+                self.figure.supxlabel(caption, x=left, ha="left", fontsize=SMALL, color=INK),
+            )
+            pixels = sum(text.get_window_extent().height for text in texts)
+            height = pixels / self.figure.dpi + 4 * PAD  # the panels keep their height
+            self.figure.set_figheight(self.figure.get_figheight() + height)
             for form in forms:
                 write_atomic(
                     out / f"{self.name}.{form}",
@@ -106,7 +113,7 @@ class Plot:
 
 @contextmanager
 def create_panels(
-    n: int, width: float, height: float, columns: int = 1
+    n: int, height: float, columns: int = 1, width: float = 0
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """Create a figure of panels that share their axes, within the common style.
 
@@ -116,9 +123,12 @@ def create_panels(
     ----------
     n : int
         Number of panels, which are filled row by row.
-    width, height : float
-        Size of a panel, in inches.
+    height : float
+        Height of a panel, in inches.
     columns : int
+    width : float
+        Width of the figure, ``ONE_COLUMN`` or ``TWO_COLUMNS``. By default, one for one panel in a
+        row and two for several.
 
     Yields
     ------
@@ -127,10 +137,9 @@ def create_panels(
     """
     columns = min(columns, n)
     lines = -(-n // columns)
+    width = width or (ONE_COLUMN if columns == 1 else TWO_COLUMNS)
     with mpl.rc_context(STYLE):
-        figure = Figure(
-            figsize=(max(NARROWEST, width * columns), height * lines + MARGIN), layout="constrained"
-        )
+        figure = Figure(figsize=(width, height * lines), layout="constrained")
         FigureCanvasAgg(figure)
         axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
         for ax in axes[n:]:
@@ -154,15 +163,8 @@ def label_outer_panels(axes: Sequence[Axes]) -> None:
             ax.set_ylabel("")
 
 
-def add_title(figure: Figure, title: str) -> None:
-    """Write a title above the whole figure, on as many lines as it needs."""
-    text = textwrap.fill(title, int(figure.get_figwidth() * 13))
-    figure.suptitle(text, fontsize=TITLE_SIZE, x=0.01, ha="left")
-    _add_text_height(figure, text, TITLE_SIZE)
-
-
-def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
-    """Change the height of a figure so that its panels are square.
+def shape_panels(figure: Figure, axes: list[Axes], ratio: float = 1) -> None:
+    """Change the height of a figure so that its panels have a ratio of height to width.
 
     An equal aspect cannot be used instead, since the constrained layout would then measure shrunken
     panels and let texts overlap.
@@ -171,13 +173,68 @@ def make_panels_square(figure: Figure, axes: list[Axes]) -> None:
         figure.draw_without_rendering()
         rows = len({round(ax.get_position().y0, 3) for ax in axes})
         box = axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
-        figure.set_figheight(figure.get_figheight() + rows * (box.width - box.height))
+        figure.set_figheight(figure.get_figheight() + rows * (ratio * box.width - box.height))
 
 
-def _add_text_height(figure: Figure, text: str, size: float) -> None:
-    """Increase the height of a figure by that of a text of a font size in points."""
-    lines = text.count("\n") + 1
-    figure.set_figheight(figure.get_figheight() + lines * size * SPACING / 72)
+def measure_height(text: str, size: float = TEXT) -> float:
+    """Height of a text of a font size in points, in inches."""
+    return (text.count("\n") + 1) * size * LINE_SPACING / 72
+
+
+def fit_beside(names: Sequence[str], panel_width: float) -> tuple[list[str], float]:
+    """Shorten names to the left of a panel, and choose the width of the figure.
+
+    Parameters
+    ----------
+    names : sequence of str
+    panel_width : float
+        What the panel needs, in inches.
+
+    Returns
+    -------
+    shown : list of str
+    width : float
+        One column if the names fit, otherwise two.
+    """
+    needed = max(map(measure_text, names)) + panel_width
+    width = ONE_COLUMN if needed <= ONE_COLUMN else TWO_COLUMNS
+    return fit_names(names, width - panel_width), width
+
+
+def draw_key(ax: Axes, entries: Sequence[tuple[str, Style]]) -> None:
+    """List names with their lines or markers below a panel, one in a row.
+
+    It takes the place of labels at the lines' ends where these meet in one point, and makes the
+    figure higher.
+
+    Parameters
+    ----------
+    ax : Axes
+    entries : sequence of (str, Style)
+        Name, and arguments of the ``Line2D`` beside it.
+    """
+    figure = cast(Figure, ax.figure)
+    width = figure.get_figwidth() - 0.5
+    below = ScaledTranslation(-KEY_SHIFT, -KEY_DEPTH, figure.dpi_scale_trans)
+    ax.legend(
+        [Line2D([], [], **style) for _, style in entries],
+        [fit_text(name, width) for name, _ in entries],
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=ax.transAxes + below,
+        borderaxespad=0,
+        borderpad=0,
+        labelspacing=0,
+        handleheight=LINE_SPACING,
+    )
+    figure.set_figheight(figure.get_figheight() + len(entries) * measure_height(""))
+
+
+def key_of_others(n_others: int) -> list[tuple[str, Style]]:
+    """Entry of a key for the configurations that are drawn in gray; none if there are none."""
+    if not n_others:
+        return []
+    return [(format_count(n_others, "other configuration"), {"color": PALE, "linewidth": 0.6})]
 
 
 def make_file_stem(*parts: str) -> str:
@@ -194,18 +251,21 @@ def make_file_stem(*parts: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{digest_of(parts)[:8]}"
 
 
-def measure_names(names: Iterable[str]) -> float:
-    """Width of the longest name beside a panel, in inches."""
-    return LETTER * max(map(len, names))
+def make_file_stems(names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Make a file name of the parts of each name.
 
+    Those that would be the same file, perhaps where case does not count, get a digest of their key.
 
-def wrap_name(name: str, width: float) -> str:
-    """Wrap the name of a configuration to the width of a panel in inches, on at most 4 lines."""
-    letters = max(16, int(width * 14))
-    lines = textwrap.wrap(name, letters) if len(name) > letters else [name]
-    return "\n".join([*lines[:3], "…"] if len(lines) > 4 else lines)
-
-
-def shorten_name(name: str, max_letters: int = 24) -> str:
-    """Cut a name to a maximum number of letters."""
-    return name if len(name) <= max_letters else f"{name[: max_letters - 1]}…"
+    Examples
+    --------
+    >>> make_file_stems({"a": ("roc", "a"), "b": ("roc", "b")})
+    {'a': 'roc-a', 'b': 'roc-b'}
+    >>> make_file_stems({"/x/a": ("roc", "a"), "/y/a": ("roc", "a")})
+    {'/x/a': 'roc-a-7f8166', '/y/a': 'roc-a-7063a9'}
+    """
+    stems = {key: make_file_stem(*parts) for key, parts in names.items()}
+    folded = [stem.casefold() for stem in stems.values()]
+    return {
+        key: stem if folded.count(stem.casefold()) == 1 else f"{stem}-{digest_of(key)[:6]}"
+        for key, stem in stems.items()
+    }

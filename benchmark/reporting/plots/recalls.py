@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.special import ndtri
 
 from benchmark.plugins.spec import Spec
+from benchmark.reporting.plots.heat_map import (
+    MIN_SQUARE,
+    choose_step,
+    describe_step,
+    draw_squares,
+)
 from benchmark.reporting.plots.plot import (
-    NARROWEST,
     Missing,
     Plot,
-    add_title,
     create_panels,
-    make_file_stem,
-    shorten_name,
+    fit_beside,
+    measure_height,
 )
 from benchmark.reporting.plots.rows import (
     Results,
+    count_test_images,
     describe_replicates,
     drop_baseline,
     group_by_configuration,
 )
+from benchmark.reporting.plots.style import TEXT
+from benchmark.reporting.plots.texts import fit_text, measure_text
+from benchmark.scoring.significance import ALPHA, wilson_interval
 
-MAX_ANNOTATED = 20  # up to this number of classes, values are written into the squares
-LETTERS_PER_INCH = 13  # of the class names below the squares
-NAMES_WIDTH = 3.6  # inches for the names of the configurations
-MAX_TICK_LABELS = 60  # class names that fit on the axis
+MAX_CLASS_NAME = 1.6  # inches
+MOST_OF_FIGURE = 4.6  # inches for the squares
+ROW_HEIGHT = 0.16  # inches
+CRITICAL = float(-ndtri(ALPHA / 2))
 SIZE_RANK = "no. {}"  # label of the class with the k-th most training images of each cell
 
 
@@ -49,57 +57,37 @@ def draw_recall_heat_maps(results: Results, metric: str) -> Iterator[Plot | Miss
                 for name, cells in group_by_configuration(group)
             }
         ).T[columns.index]
-        annotated = len(columns) <= MAX_ANNOTATED
-        names = [shorten_name(str(name), 20) for name in columns.index]
-        column_width = 0.55 if annotated else 0.2
-        width = max(NARROWEST, NAMES_WIDTH + column_width * min(len(columns), MAX_TICK_LABELS))
-        max_letters = LETTERS_PER_INCH * (width - NAMES_WIDTH) / len(columns)
-        rotated = not annotated or max(map(len, names)) > max_letters
-        step = -(-len(columns) // MAX_TICK_LABELS)
-        ticks = [
-            f"{name} ({n:.0f})" if rotated else f"{name}\n{n:.0f}"
-            for name, n in zip(names, columns["train"], strict=True)
-        ]
-        room = 0.08 * max(map(len, ticks)) if rotated else 0.3
-        with create_panels(1, width, 0.6 + room + 0.24 * len(table)) as (figure, (ax,)):
-            _draw_squares(ax, table, annotated)
-            ax.set_xticks(
-                range(0, len(columns), step),
-                ticks[::step],
-                fontsize=8,
-                rotation=90 if rotated else 0,
-            )
-            ax.set_yticks(
-                range(len(table)), [shorten_middle(name) for name in table.index], fontsize=8
-            )
-            ax.set_xlabel("class (training images)")
-            title = f"{title}: recall of each class"
-            add_title(figure, title)
-        name = make_file_stem("recall", results.file_label(str(rows["dataset"].iloc[0])))
-        yield Plot(name, title, figure, _make_caption(columns, table, group))
+        figure, step = _draw_heat_map(columns, table)
+        caption = f"{_make_caption(columns, table, group)} {results.describe_sample(group)}"
+        yield Plot(
+            results.stem_of_dataset("recall", str(rows["dataset"].iloc[0])),
+            f"{title}: recall of each class",
+            figure,
+            f"{caption} {describe_step(step)}".rstrip(),
+        )
 
 
-def _draw_squares(ax: Axes, table: pd.DataFrame, annotated: bool) -> None:
-    """Draw a square per recall, with its value in it if ``annotated``."""
-    ax.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    ax.grid(visible=False)
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        if annotated and np.isfinite(value):
-            ax.text(
-                column,
-                row,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if value < 0.55 else "black",
-            )
-
-
-def shorten_middle(name: str, max_letters: int = 60) -> str:
-    """Shorten a long name in its middle, since configurations often differ at the end (model)."""
-    half = max_letters // 2
-    return name if len(name) <= max_letters else f"{name[:half]}…{name[len(name) - half + 1 :]}"
+def _draw_heat_map(columns: pd.DataFrame, table: pd.DataFrame) -> tuple[Figure, int]:
+    """Draw a square per recall; name every k-th class, and return k."""
+    ticks = [
+        f"{fit_text(str(name), MAX_CLASS_NAME)}\n({n:.0f})"
+        for name, n in zip(columns.index, columns["train"], strict=True)
+    ]
+    panel = min(MOST_OF_FIGURE, MIN_SQUARE * len(columns)) + 0.25
+    names, width = fit_beside(list(map(str, table.index)), max(panel, 1.2))
+    square = (width - max(map(measure_text, names)) - 0.25) / len(columns)
+    rotated = max(map(measure_text, ticks)) > 0.9 * square
+    if rotated:
+        ticks = [tick.replace("\n", " ") for tick in ticks]
+    depth = max(map(measure_text, ticks)) if rotated else measure_height(ticks[0])
+    step = choose_step(len(columns), square * len(columns), TEXT)
+    height = 0.35 + depth + ROW_HEIGHT * len(table)
+    with create_panels(1, height, width=width) as (figure, (ax,)):
+        draw_squares(ax, table.to_numpy(dtype=float), annotated=square >= MIN_SQUARE)
+        ax.set_xticks(range(0, len(columns), step), ticks[::step], rotation=90 if rotated else 0)
+        ax.set_yticks(range(len(table)), names)
+        ax.set_xlabel("class (training images)")
+    return figure, step
 
 
 def average_recall_by_class(rows: pd.DataFrame) -> pd.DataFrame:
@@ -136,17 +124,37 @@ def _sort_classes_by_size(
 
 def _make_caption(columns: pd.DataFrame, table: pd.DataFrame, rows: pd.DataFrame) -> str:
     sentences = [
-        f"Mean recall over {describe_replicates(rows)}. Classes are sorted by their number of "
-        "training images, which is given with the name. Confidence intervals are in `table --by "
-        "class --metric recall`."
+        "Recall in percent: the share of the images of each class that are predicted as this "
+        f"class, mean over {describe_replicates(rows)}; the darker, the higher. Classes are sorted "
+        "by their number of training images, in parentheses."
     ]
     if SIZE_RANK.format(1) in columns.index:
         sentences.append(
             f"{SIZE_RANK.format(1)} is the class with the most training images of each cell, since "
             "the seeds draw which classes are rare."
         )
+    else:
+        sentences.append(_describe_uncertainty(rows))
     sentences.append(_describe_lowest_recall(table.min(axis=1).dropna()))
-    return " ".join(sentences).rstrip()
+    return " ".join(filter(None, sentences))
+
+
+def _describe_uncertainty(rows: pd.DataFrame) -> str:
+    """Say how uncertain the recall of the class with the fewest test images is."""
+    folds = rows.drop_duplicates("fold")["per_class"]
+    support = pd.DataFrame(
+        [{name: of["support"] for name, of in classes.items()} for classes in folds]
+    )
+    n_tested = support.sum()
+    n_repeats = rows.groupby("fold")["n_test"].max().sum() / count_test_images(rows)
+    n = round(n_tested.min() / n_repeats)
+    if n == 0:
+        return f"Class {n_tested.idxmin()} has no test images."
+    lower, upper = wilson_interval(0.5, n, CRITICAL)
+    return (
+        f"Class {n_tested.idxmin()} has the fewest test images, {n:,}: a recall of 50 on them has "
+        f"a 95% interval from {100 * lower:.0f} to {100 * upper:.0f} (Wilson)."
+    )
 
 
 def _describe_lowest_recall(minima: pd.Series) -> str:

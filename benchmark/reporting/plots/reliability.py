@@ -16,11 +16,9 @@ from sklearn.calibration import calibration_curve
 from benchmark.reporting.plots.plot import (
     Missing,
     Plot,
-    add_title,
     create_panels,
     label_outer_panels,
-    make_file_stem,
-    wrap_name,
+    measure_height,
 )
 from benchmark.reporting.plots.rows import (
     Results,
@@ -28,10 +26,13 @@ from benchmark.reporting.plots.rows import (
     describe_replicates,
     select_best_configurations,
 )
-from benchmark.reporting.plots.style import Style, numbered_style, sort_strategies, strategy_style
+from benchmark.reporting.plots.style import GRAY, ONE_COLUMN, PALE, TWO_COLUMNS, Style
+from benchmark.reporting.plots.texts import wrap_text
 from benchmark.scoring.predictions import Predictions
 
 BINS = 10
+TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
+COLUMNS = 3  # panels in a row
 
 
 def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -45,33 +46,20 @@ def draw_reliability_plots(results: Results, metric: str) -> Iterator[Plot | Mis
 
 def draw_reliability_panels(selected: SelectedConfigurations) -> Plot:
     """Draw one panel per configuration, three in a row."""
-    strategies = sort_strategies(
-        {cells["strategy"].iloc[0] for _, cells in selected.configurations}
-    )
-    with create_panels(len(selected.configurations), 3.0, 3.3, columns=3) as (figure, axes):
-        for k, (ax, (name, cells), stored) in enumerate(
-            zip(axes, selected.configurations, selected.predictions, strict=True)
+    n = len(selected.configurations)
+    width = ONE_COLUMN if n == 1 else TWO_COLUMNS / min(n, COLUMNS)
+    titles = [
+        f"{wrap_text(name, width - 0.5, most=4)}\ncalibration error {cells['ece'].mean():.3f}"
+        for name, cells in selected.configurations
+    ]
+    with create_panels(n, 2.2 + max(map(measure_height, titles)), COLUMNS) as (figure, axes):
+        for ax, title, stored, style in zip(
+            axes, titles, selected.predictions, selected.styles, strict=True
         ):
-            style = (
-                strategy_style(cells["strategy"].iloc[0], strategies)
-                if len(strategies) > 1
-                else numbered_style(k)
-            )
-            _draw_reliability_diagram(
-                ax,
-                f"{wrap_name(name, 3.0)}\ncalibration error {cells['ece'].mean():.3f}",
-                stored,
-                style,
-            )
+            _draw_reliability_diagram(ax, title, stored, style)
         label_outer_panels(axes)
-        title = f"{selected.title}: reliability diagrams"
-        add_title(figure, title)
-    return Plot(
-        make_file_stem("reliability", selected.dataset),
-        title,
-        figure,
-        _make_caption(selected),
-    )
+    title = f"{selected.title}: reliability diagrams"
+    return Plot(selected.stem, title, figure, _make_caption(selected))
 
 
 def _draw_reliability_diagram(
@@ -81,22 +69,18 @@ def _draw_reliability_diagram(
     right = np.concatenate([p.labels == p.y_true for p in stored])
     share, mean = calibration_curve(right, confidence, n_bins=BINS)
     weights = np.full(len(confidence), 1 / len(confidence))
-    ax.hist(
-        confidence,
-        np.linspace(0, 1, BINS + 1).tolist(),
-        weights=weights,
-        color=style["color"],
-        alpha=0.2,
-    )
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
-    ax.plot(mean, share, color=style["color"], marker=style["marker"], markersize=4)
+    ax.hist(confidence, np.linspace(0, 1, BINS + 1).tolist(), weights=weights, color=PALE)
+    ax.plot([0, 1], [0, 1], color=GRAY, linewidth=0.6, linestyle="--")
+    ax.plot(mean, share, **style)
     ax.set(
         xlim=(0, 1.01),
         ylim=(-0.02, 1.03),
+        xticks=TICKS,
+        yticks=TICKS,
         xlabel="probability of the predicted class",
         ylabel="share of correct predictions",
     )
-    ax.set_title(title, loc="left", fontsize=8)
+    ax.set_title(title, loc="left")
 
 
 def _make_caption(selected: SelectedConfigurations) -> str:
@@ -108,9 +92,10 @@ def _make_caption(selected: SelectedConfigurations) -> str:
     sentences = [
         "Share of correct predictions against the probability of the predicted class, in "
         f"{BINS} bins, pooled over {describe_replicates(selected.configurations[0][1])}. The bars "
-        "are the shares of the images in each bin. Points below the diagonal are overconfident "
-        "predictions.",
-        selected.selection_note,
-        f"The expected calibration error (15 bins, mean over cells) is {comparison}.",
+        "are the shares of the images in each bin, and the dashed line is perfect calibration. "
+        "Points below it are overconfident predictions.",
+        f"The expected calibration error (mean distance from the dashed line in 15 bins, weighted "
+        f"by images, mean over cells) is {comparison}.",
+        selected.notes,
     ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(sentences)

@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from benchmark.datasets.base import NO_GROUP
 from benchmark.plugins.registry import BASELINE
 from benchmark.plugins.spec import number_in_label
 from benchmark.reporting.comparable_rows import (
     COMPARABLE,
     CONFIGURATION_AXES,
+    Configuration,
     configuration_name,
     group_comparable_rows,
     name_columns,
 )
-from benchmark.reporting.plots.plot import Missing, make_file_stem
-from benchmark.reporting.plots.style import sort_strategies
+from benchmark.reporting.plots.plot import Missing, make_file_stems
+from benchmark.reporting.plots.style import Style, sort_strategies, style_lines
 from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.short_labels import shorten_dataset_name
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions, read_cell_predictions
-from benchmark.utils.hashing import digest_of
-from benchmark.utils.text import escape_controls
+from benchmark.utils.text import escape_controls, format_count
 
 
 def escape_row_labels(rows: pd.DataFrame) -> pd.DataFrame:
@@ -65,15 +66,53 @@ class Results:
     view: ResultsView
     against: str = ""
 
-    def file_label(self, dataset: str) -> str:
-        """Short name of a dataset for file names, with a digest if it is not unique."""
-        labels = {label: shorten_dataset_name(label) for label in self.rows["dataset"].unique()}
-        if self.view.unit == "group":  # beside the plots of images, not in their place
-            labels = {label: f"{short}_per_group" for label, short in labels.items()}
-        stems = [make_file_stem(label).casefold() for label in labels.values()]
-        if stems.count(make_file_stem(labels[dataset]).casefold()) == 1:
-            return labels[dataset]
-        return f"{labels[dataset]}_{digest_of((dataset,))[:6]}"
+    def stem_of_dataset(self, kind: str, dataset: str, metric: str = "") -> str:
+        """Name of the file of a plot of one dataset, which is named if there are several."""
+        labels = list(self.rows["dataset"].unique())
+        short = {label: shorten_dataset_name(label) if len(labels) > 1 else "" for label in labels}
+        return make_file_stems(
+            {label: (kind, name, self.file_unit, metric) for label, name in short.items()}
+        )[dataset]
+
+    @property
+    def file_unit(self) -> str:
+        """Part of file names that keeps plots of groups beside those of images."""
+        return "per_group" if self.view.unit == "group" else ""
+
+    def describe_sample(self, rows: pd.DataFrame) -> str:
+        """Sentence on the images and groups that values are computed on, and their folds."""
+        n, n_groups = count_test_images(rows), 0
+        if self.view.unit == "image" and n == rows["n_images"].max():
+            images = self.view.read_record(rows["fingerprint"].iloc[0]).images
+            groups = images["group"] if "group" in images else pd.Series(dtype=str)
+            n_groups = groups[groups != NO_GROUP].nunique()
+        text = f"n = {format_count(n, f'test {self.view.unit}')}"
+        text += f" of {format_count(n_groups, 'group')}" if n_groups else ""
+        return f"{text}; {describe_replicates(rows)}."
+
+    def number_configurations(self, metric: str) -> dict[Configuration, int]:
+        """Number every configuration, for its colour and marker in all plots.
+
+        If there are several strategies, the number is that of the strategy, 0 for 'none'.
+        Otherwise it is the place of the configuration by its mean rank, from 0.
+        """
+        rows = drop_baseline(self.rows)
+        strategies = sort_strategies(rows["strategy"].unique())
+        if len(strategies) > 1:
+            others = [label for label in strategies if label != "none"]
+            numbers = {"none": 0} | {label: k for k, label in enumerate(others, start=1)}
+            labels = rows[CONFIGURATION_AXES].drop_duplicates().itertuples(index=False, name=None)
+            strategy = CONFIGURATION_AXES.index("strategy")
+            return {label: numbers[label[strategy]] for label in labels}
+        means = rows.groupby([*COMPARABLE, *CONFIGURATION_AXES], sort=False, dropna=False)[metric]
+        ranks = (
+            means.mean()
+            .groupby(COMPARABLE, sort=False, dropna=False)
+            .rank(ascending=not find_metric(metric).greater_is_better, na_option="bottom")
+        )
+        mean_ranks = ranks.groupby(CONFIGURATION_AXES, sort=False).mean()
+        best_first = mean_ranks.sort_values(kind="stable").index
+        return {label: k for k, label in enumerate(best_first)}
 
     def most_imbalanced_groups(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield one group of comparable rows per dataset, with its title.
@@ -119,7 +158,27 @@ def add_configuration_names(rows: pd.DataFrame) -> pd.DataFrame:
 
 def full_configuration_name(cells: pd.DataFrame) -> str:
     """Full name of the configuration of some cells."""
-    return configuration_name([str(cells[axis].iloc[0]) for axis in CONFIGURATION_AXES])
+    return configuration_name(read_labels(cells))
+
+
+def count_test_images(rows: pd.DataFrame) -> int:
+    """Number of images that are in any test set of comparable rows.
+
+    Repetitions of a cross-validation test each image again.
+    """
+    return min(int(rows.groupby("fold")["n_test"].max().sum()), int(rows["n_images"].max()))
+
+
+def read_labels(cells: pd.DataFrame) -> Configuration:
+    """Labels of the configuration of some cells."""
+    return tuple(cells[CONFIGURATION_AXES].iloc[0])
+
+
+def explain_metric(metric: str) -> str:
+    """Sentence that says what a metric is."""
+    declared = find_metric(metric)
+    best = "higher" if declared.greater_is_better else "lower"
+    return f"{metric}: {declared.describes}; {best} is better."
 
 
 def group_by_configuration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -138,21 +197,24 @@ class SelectedConfigurations:
     ----------
     title : str
         Title of the rows.
-    dataset : str
-        Short name of the dataset, for file names.
+    stem : str
+        Name of the file of the plot.
     configurations : list of (str, DataFrame)
         Full name and cells of each configuration.
     predictions : list of list of Predictions
         Predictions of the cells of each configuration.
-    selection_note : str
-        Sentence on how the configurations were selected; empty for a single one.
+    styles : list of Style
+        Colour, marker and line style of each configuration.
+    notes : str
+        Sentences on the sample and on how the configurations were selected.
     """
 
     title: str
-    dataset: str
+    stem: str
     configurations: list[tuple[str, pd.DataFrame]]
     predictions: list[list[Predictions]]
-    selection_note: str
+    styles: list[Style]
+    notes: str
 
 
 def select_best_configurations(
@@ -187,20 +249,26 @@ def select_best_configurations(
             reason = "it requires mutually exclusive classes, and these images may have several"
             yield Missing(name, f"{title}: {reason}")
             continue
-        dataset = results.file_label(str(rows["dataset"].iloc[0]))
-        note = _describe_selection(axis, metric, len(shown), len(best))
-        yield SelectedConfigurations(title, dataset, configurations, predictions, note)
+        numbers = results.number_configurations(metric)
+        yield SelectedConfigurations(
+            title,
+            results.stem_of_dataset(name, str(rows["dataset"].iloc[0])),
+            configurations,
+            predictions,
+            style_lines([numbers[read_labels(cells)] for _, cells in configurations]),
+            _describe_selection(axis, metric, len(shown), len(best))
+            + results.describe_sample(candidates),
+        )
 
 
 def _describe_selection(axis: str, metric: str, n_shown: int, n_best: int) -> str:
-    """Sentence on how configurations were selected; empty for a single one."""
+    """Sentences on how configurations were selected; empty for a single one."""
     if n_best == 1:
         return ""
-    if n_shown == n_best:
-        return f"Each panel shows the best configuration by {metric} of one {axis}."
+    which = f"; {n_shown} of {n_best} are shown" if n_shown < n_best else ""
     return (
-        f"Each panel shows the best configuration by {metric} of one {axis}; {n_shown} of "
-        f"{n_best} are shown."
+        f"Each panel shows the best configuration by {metric} of one {axis}{which}. "
+        f"{explain_metric(metric)} "
     )
 
 

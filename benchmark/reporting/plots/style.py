@@ -1,52 +1,116 @@
-"""Order, colours and markers of strategies, which are the same in all plots."""
+"""The style of all plots: sizes, colours, markers and line styles.
+
+A figure is as wide as one column of a journal, or as two if it has several panels or long names.
+Colour and marker say which strategy a line is, or which configuration where there is one strategy;
+they are the same in all plots of a folder. Everything else is black, gray, shape or shade.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
 from benchmark.plugins.spec import parse_sum
 
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # widths of figures, in inches: 89 and 183 mm
+TITLE, TEXT, SMALL = 8, 7, 6  # font sizes, in points
+LINE_SPACING = 1.3  # height of a line of text, in font sizes
+FONT = "DejaVu Sans"  # it comes with matplotlib: the same layout on every machine
+STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": [FONT],
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
+    "legend.fontsize": TEXT,
+    "figure.titlesize": TITLE,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "text.parse_math": False,  # a class may be named $x$
+    "pdf.fonttype": 42,  # text that can be selected and edited
+    "svg.fonttype": "none",  # text is written as text, not as paths
+    "svg.hashsalt": "classical-vs-deep",  # the same plot gives the same file
+}
+
 Style = dict[str, Any]
 
-FAMILIES = {  # colour and members of each family
-    "no strategy": ("#000000", ("none",)),
-    "over-sampling": (
-        "#0b4f9e",
-        ("random_over", "smote", "borderline_smote", "svm_smote", "kmeans_smote", "adasyn"),
-    ),
-    "under-sampling": (
-        "#d95f02",
-        ("random_under", "near_miss", "cluster_centroids", "instance_hardness_threshold"),
-    ),
-    "cleaning": (
-        "#1b7f3b",
-        (
-            "tomek_links",
-            "edited_nearest_neighbours",
-            "one_sided_selection",
-            "neighbourhood_cleaning",
-        ),
-    ),
-    "over-sampling and cleaning": ("#0f8f9b", ("smote_enn", "smote_tomek")),
-    "weights": ("#8a6d00", ("class_weight",)),
-    "thresholds": ("#a5107a", ("prior_threshold", "tuned_threshold", "operating_point")),
-    "recalibration": ("#5a7d2a", ("prior_correction", "temperature", "isotonic")),
-    "several": ("#c0152f", ()),
-    "others": ("#6b4a3a", ()),
-}
-# how far the colour of a member is moved from that of its family to white; neighbours differ most
-PALER = (0.0, 0.4, 0.15, 0.5, 0.25, 0.55)
+# Black for 'none' or for the best configuration, then the colours of Okabe & Ito (2008) without
+# yellow, which is too pale for a line on white, and Tol's (2021) wine
+PALETTE = (
+    "#000000",
+    "#0072B2",
+    "#D55E00",
+    "#56B4E9",
+    "#882255",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+)
+# numbers of markers and of colours without black have no common divisor: pairs repeat late
 MARKERS = "os^DvP<X>dp*h"
 DASHES = ("-", "--", ":", "-.")
+MOST_COLOURED = len(PALETTE)  # lines in colours in one plot; all others are gray
+INK, GRAY, PALE = "0.15", "0.55", "0.8"  # text and emphasis, what is behind it, and all the rest
+LEADER: Style = {  # arrow from a name to what it names
+    "arrowstyle": "-",
+    "color": GRAY,
+    "linewidth": 0.5,
+    "linestyle": ":",
+    "shrinkA": 0,
+    "shrinkB": 2,
+}
+HEAT_MAP = "Blues"  # shades that stay in order in gray
+
+FAMILIES = {  # members of each family of strategies
+    "no strategy": ("none",),
+    "over-sampling": (
+        "random_over",
+        "smote",
+        "borderline_smote",
+        "svm_smote",
+        "kmeans_smote",
+        "adasyn",
+    ),
+    "under-sampling": (
+        "random_under",
+        "near_miss",
+        "cluster_centroids",
+        "instance_hardness_threshold",
+    ),
+    "cleaning": (
+        "tomek_links",
+        "edited_nearest_neighbours",
+        "one_sided_selection",
+        "neighbourhood_cleaning",
+    ),
+    "over-sampling and cleaning": ("smote_enn", "smote_tomek"),
+    "weights": ("class_weight",),
+    "thresholds": ("prior_threshold", "tuned_threshold", "operating_point"),
+    "recalibration": ("prior_correction", "temperature", "isotonic"),
+    "several": (),
+    "others": (),
+}
 PLACES = {
     name: (family, place)
-    for family, (_, members) in FAMILIES.items()
+    for family, members in FAMILIES.items()
     for place, name in enumerate(members)
 }
 
@@ -64,52 +128,45 @@ def sort_strategies(strategies: Iterable[str]) -> list[str]:
         strategies,
         key=lambda label: (
             families.index(strategy_family(label)),
-            _place_in_family(label) or 0,
+            _place_in_family(label),
             label,
         ),
     )
 
 
-def strategy_style(strategy: str, among: Iterable[str]) -> Style:
-    """Colour, marker and line style of a strategy.
+def _place_in_family(strategy: str) -> int:
+    """Fixed place of a strategy within its family; 0 if it has none."""
+    terms = parse_sum(strategy)
+    return PLACES.get(terms[0].name, ("", 0))[1] if len(terms) == 1 else 0
+
+
+def style_lines(numbers: Sequence[int]) -> list[Style]:
+    """Colour, marker and line style of the lines of one panel.
 
     Parameters
     ----------
-    strategy : str
-    among : iterable of str
-        All strategies of the plot, so that variants of one strategy get different styles.
+    numbers : sequence of int
+        Number of each line, from ``Results.number_configurations``, which chooses its colour and
+        marker. Lines of equal marker, or of equal colour, differ in line style.
     """
-    family = strategy_family(strategy)
-    alike = [
-        label
-        for label in sort_strategies(among)
-        if strategy_family(label) == family
-        and _place_in_family(label) == _place_in_family(strategy)
+    styles: list[Style] = []
+    for k in numbers:
+        colour = PALETTE[0 if k == 0 else 1 + (k - 1) % (len(PALETTE) - 1)]
+        look = {"color": colour, "marker": MARKERS[k % len(MARKERS)]}
+        styles.append({**look, "linestyle": _choose_dashes(look, styles)})
+    return styles
+
+
+def _choose_dashes(look: Style, others: Sequence[Style]) -> str:
+    """Choose the line style that the fewest lines of equal marker have, then of equal colour."""
+    counts = [
+        [
+            sum(other["linestyle"] == dashes and other[name] == look[name] for other in others)
+            for name in ("marker", "color")
+        ]
+        for dashes in DASHES
     ]
-    variant, place = alike.index(strategy), _place_in_family(strategy)
-    if place is None:  # strategies without a fixed place are numbered
-        place, variant = variant, 0
-    pure = np.array(to_rgb(FAMILIES[family][0]))
-    name = parse_sum(strategy)[0].name
-    marker = (
-        list(PLACES).index(name)
-        if name in PLACES and family != "several"
-        else len(PLACES) + 1 + place
-    ) + variant
-    return {
-        "color": tuple(1 - (1 - pure) * (1 - PALER[(place + variant) % len(PALER)])),
-        "marker": MARKERS[marker % len(MARKERS)],
-        "linestyle": DASHES[variant % len(DASHES)],
-    }
-
-
-def numbered_style(place: int) -> Style:
-    """Colour, marker and line style of the n-th of several items that are not strategies."""
-    return {
-        "color": f"C{place % 10}",
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": DASHES[place // 10 % len(DASHES)],
-    }
+    return DASHES[counts.index(min(counts))]
 
 
 def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
@@ -126,10 +183,3 @@ def spread_positions(wanted: NDArray[np.float64], gap: float) -> NDArray[np.floa
         IsotonicRegression(y_min=0, y_max=top).fit_transform(room, wanted[order] - room) + room
     )
     return positions
-
-
-def _place_in_family(strategy: str) -> int | None:
-    """Fixed place of a strategy within its family; None if it has none."""
-    terms = parse_sum(strategy)
-    known = PLACES.get(terms[0].name) if len(terms) == 1 else None
-    return known[1] if known else None

@@ -10,23 +10,23 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from benchmark.reporting.plots.common_scores import select_common_scores
+from benchmark.reporting.plots.heat_map import draw_squares, write_in_square
 from benchmark.reporting.plots.plot import (
-    NARROWEST,
     Missing,
     Plot,
-    add_title,
     create_panels,
+    fit_beside,
     make_file_stem,
-    measure_names,
 )
-from benchmark.reporting.plots.recalls import shorten_middle
-from benchmark.reporting.plots.rows import Results
+from benchmark.reporting.plots.rows import Results, explain_metric
+from benchmark.reporting.plots.texts import measure_text
 from benchmark.scoring.mean_ranks import count_pairwise_wins
 from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.significance import ALPHA
 
 NAME = "win_matrix"
-SQUARE = 0.3  # inches
+SQUARE = 0.24  # inches
+MOST_OF_FIGURE = 4.8  # inches for the squares
 
 
 def draw_win_matrix(results: Results, metric: str) -> Iterator[Plot | Missing]:
@@ -36,44 +36,37 @@ def draw_win_matrix(results: Results, metric: str) -> Iterator[Plot | Missing]:
         yield scores
         return
     wins = count_pairwise_wins(scores.values, find_metric(metric).greater_is_better)
-    n_datasets, n = scores.values.shape
-    names_width = measure_names(shorten_middle(str(name)) for name in wins) + 0.6
-    n_places = max(n, (NARROWEST - names_width) / SQUARE)
-    with create_panels(1, names_width + SQUARE * n, 0.4 + SQUARE * n) as (figure, (ax,)):
-        _draw_squares(ax, wins, n_datasets)
-        ax.set_xlim(-0.5, n_places - 0.5)
-        title = f"Wins by {metric} on {n_datasets} datasets"
-        add_title(figure, title)
+    n_datasets = len(scores.values)
+    n_rows = len(wins)
+    names, width = fit_beside(
+        list(map(str, wins.index)), min(MOST_OF_FIGURE, SQUARE * n_rows) + 0.4
+    )
+    room = width - max(map(measure_text, names)) - 0.4
+    square = min(SQUARE, room / n_rows)
+    with create_panels(1, 0.3 + square * n_rows, width=width) as (figure, (ax,)):
+        _draw_wins(ax, wins, names, n_datasets)
+        ax.set_xlim(-0.5, max(n_rows, room / square) - 0.5)
     caption = (
         "Number of datasets on which the configuration of the row is better than that of the "
-        f"column with the same number, out of {n_datasets}; a tie counts half for each. Blue is "
-        "more than half of them, red is less. Sorted by mean rank. "
+        f"column with the same number, out of {n_datasets}; a tie counts half for each. The "
+        f"darker, the more. Sorted by mean rank. {explain_metric(metric)} "
         f"{_describe_sign_test(n_datasets)} {scores.note}"
     )
-    yield Plot(make_file_stem(NAME, metric), title, figure, caption)
+    title = f"Wins by {metric} on {n_datasets} datasets"
+    stem = make_file_stem(NAME, results.file_unit, metric)
+    yield Plot(stem, title, figure, caption)
 
 
-def _draw_squares(ax: Axes, wins: pd.DataFrame, n_datasets: int) -> None:
-    n = len(wins)
+def _draw_wins(ax: Axes, wins: pd.DataFrame, names: list[str], n_datasets: int) -> None:
     shares = wins.to_numpy() / n_datasets
     np.fill_diagonal(shares, np.nan)
-    ax.imshow(shares, cmap="RdBu", vmin=0, vmax=1, aspect="auto")
-    ax.grid(visible=False)
+    draw_squares(ax, shares, annotated=False)
     for (row, column), share in np.ndenumerate(shares):
         if row != column:
-            ax.text(
-                column,
-                row,
-                f"{wins.iloc[row, column]:g}",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if abs(share - 0.5) > 0.3 else "black",
-            )
-    ax.set_xticks(range(n), [str(k) for k in range(1, n + 1)], fontsize=8)
+            write_in_square(ax, row, column, f"{wins.iloc[row, column]:g}", share)
+    ax.set_xticks(range(len(wins)), [str(k) for k in range(1, len(wins) + 1)])
     ax.xaxis.tick_top()
-    names = [f"{shorten_middle(str(name))}  {k}" for k, name in enumerate(wins.index, start=1)]
-    ax.set_yticks(range(n), names, fontsize=8)
+    ax.set_yticks(range(len(wins)), [f"{name}  {k}" for k, name in enumerate(names, start=1)])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
 

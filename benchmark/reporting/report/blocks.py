@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 import matplotlib as mpl
 import pandas as pd
 
-from benchmark.reporting.plots.plot import STYLE, Plot
+from benchmark.reporting.plots.plot import Plot
+from benchmark.reporting.plots.style import STYLE
 
 # ids of a plot's groups, which would not be unique on a page; those that are referred to are
 # digests of what they name
 _GROUP_IDS = re.compile(r' id="[A-Za-z][\w.]*_\d+(?:_\d+)?"')
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
-_SIZE = re.compile(r'(<svg[^>]*?) width="([\d.]+)pt" height="[\d.]+pt"')
+_SIZE = re.compile(r'(<svg[^>]*?) width="[\d.]+pt" height="[\d.]+pt"')
+ENLARGED = 1.4  # size of a plot on a screen, in its size on paper; in narrow windows it is smaller
 FEW_LINES = 10
 # such as 0.912 (0.89 to 0.93) ±0.004, 12=, 3/5, 1,012 (25%)
 _NUMBER = re.compile(
@@ -187,8 +189,8 @@ def draw_figures(plots: Iterable[Plot], known: str = "") -> Iterator[Figure]:
 def _draw_svg(plot: Plot) -> str:
     file = io.StringIO()
     with mpl.rc_context(STYLE):
-        plot.figure.suptitle("")
         plot.figure.savefig(file, format="svg", facecolor="none", metadata={"Date": None})
     svg = _METADATA.sub("", _PROLOGUE.sub("", file.getvalue()))
-    svg = _SIZE.sub(r'\1 style="width: \2pt"', svg, count=1)
-    return _GROUP_IDS.sub("", svg)
+    width = 72 * plot.figure.get_figwidth()
+    style = f'style="width: {ENLARGED * width:.0f}pt; min-width: {width:.0f}pt"'
+    return _GROUP_IDS.sub("", _SIZE.sub(rf"\1 {style}", svg, count=1))
