@@ -15,7 +15,7 @@ from benchmark.datasets.groups import describe_groups
 from benchmark.datasets.image_array import iterate_chunks
 from benchmark.datasets.near_duplicates import CRITERION, find_near_duplicates
 from benchmark.errors import UserError
-from benchmark.utils.notes import leak_note
+from benchmark.utils.notes import Note, NoteKind, leak_note
 from benchmark.utils.text import escape_controls, format_count
 
 _SHOWN = 3
@@ -226,7 +226,7 @@ def _describe_subset_copies(
             f"{overall} pixel for pixel{_format_copy_examples(digests, name_of)}, none of them "
             f"across training and test set; {remedy}"
         )
-    return leak_note(
+    return _leak_of_copies(
         f"{len(pairs):,} of {len(test):,} test images {_is_or_are(len(pairs))} also in the "
         f"training set (equal pixel for pixel: {_format_pairs(pairs, name_of, '=')})"
         f"{_describe_other_labels(dataset, pairs)}; {overall}; {remedy}"
@@ -247,11 +247,13 @@ def _describe_fold_copies(
     )
     groups, remedy = dataset.groups, _describe_remedy(dataset, digests)
     if groups is None:
-        return leak_note(f"{copies}, so a fold may train on one and test on the other; {remedy}")
+        return _leak_of_copies(
+            f"{copies}, so a fold may train on one and test on the other; {remedy}"
+        )
     n_apart = sum(groups[i] != groups[j] for i, j in pairs)
     if not n_apart:
         return f"{copies}, always one of the same group; {remedy}"
-    return leak_note(
+    return _leak_of_copies(
         f"{copies}, {n_apart:,} of them one of another group, so a fold may train on one and "
         f"test on the other; {remedy}"
     )
@@ -267,7 +269,7 @@ def _describe_subset_near_duplicates(
     )
     if not pairs:
         return None
-    return leak_note(
+    return _leak_of_copies(
         f"{len(pairs):,} of {len(test):,} test images {_looks_or_look(len(pairs))} almost like a "
         f"training image, exact copies not counted ({_format_pairs(pairs, name_of, '~')}): "
         f"{CRITERION}"
@@ -282,10 +284,14 @@ def _describe_fold_near_duplicates(
     if not pairs:
         return None
     of_group = "" if dataset.groups is None else " of another group"
-    return leak_note(
+    return _leak_of_copies(
         f"{len(pairs):,} images {_looks_or_look(len(pairs))} almost like another{of_group}, exact "
         f"copies not counted ({_format_pairs(pairs, name_of, '~')}): {CRITERION}"
     )
+
+
+def _leak_of_copies(text: str) -> Note:
+    return leak_note(text, NoteKind.LEAKED_COPIES)
 
 
 def _is_or_are(n: int) -> str:

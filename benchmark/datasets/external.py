@@ -193,9 +193,7 @@ def _list_notes(dataset: Dataset, external: Sequence[Dataset]) -> list[Note]:
         if absent:
             notes.append(Note(f"{name} has no images of {join_names(absent)}", NoteKind.CLASSES))
         stored = map(Note.from_text, other.notes)
-        notes += [
-            note.with_text(f"{name}: {note}") for note in stored if note.kind != NoteKind.LEAK
-        ]
+        notes += [note.with_text(f"{name}: {note}") for note in stored if not note.is_leak]
     return notes
 
 

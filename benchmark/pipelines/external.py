@@ -18,7 +18,7 @@ from benchmark.scoring.metric_lookup import find_metric
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import Result
 from benchmark.utils.hashing import digest_of
-from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.notes import Note
 from benchmark.utils.text import format_count
 
 AT_ONCE = 1000  # images
@@ -166,6 +166,4 @@ def _list_notes(card: Card, dataset: Dataset, predictions: Predictions) -> list[
         notes.append(f"{share:.1%} of {n} are of '{predictions.classes[1]}'")
         notes += ask_about_class_names([predictions])
     # leaks between the subsets of this dataset do not matter, as none of it was trained on
-    return notes + [
-        str(note) for note in map(Note.from_text, dataset.notes) if note.kind != NoteKind.LEAK
-    ]
+    return notes + [str(note) for note in map(Note.from_text, dataset.notes) if not note.is_leak]

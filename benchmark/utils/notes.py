@@ -14,6 +14,8 @@ class NoteKind(StrEnum):
 
     # test images may have been trained on
     LEAK = "leak"
+    # the same, since copies of them may have been
+    LEAKED_COPIES = "leaked copies"
     # test images of this cell are also in its training set
     COPIES = "copies"
     # classes are missing from the test set or the training set, so that metrics are undefined
@@ -76,11 +78,16 @@ class Note(str):
         """Return text, kind and number of images as JSON values."""
         return {"kind": self.kind.value, "text": str(self), "n_images": self.n_images}
 
+    @property
+    def is_leak(self) -> bool:
+        """Whether the note says that test images may have been trained on."""
+        return self.kind in (NoteKind.LEAK, NoteKind.LEAKED_COPIES)
+
     def with_text(self, text: str) -> Note:
         """Return a note with another text and the same attributes."""
         return Note(text, self.kind, self.n_images)
 
 
-def leak_note(text: str) -> Note:
+def leak_note(text: str, kind: NoteKind = NoteKind.LEAK) -> Note:
     """Return a note that test images may have been trained on."""
-    return Note(f"leak: {text}", NoteKind.LEAK)
+    return Note(f"leak: {text}", kind)

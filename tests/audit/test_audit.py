@@ -23,6 +23,7 @@ from benchmark.evaluation.plan import load_dataset
 from benchmark.plugins.registry import resolve_spec
 from benchmark.plugins.spec import Spec
 from benchmark.reporting.report import build_audit_page
+from benchmark.utils.notes import NoteKind, leak_note
 
 
 def resize(image):
@@ -158,6 +159,13 @@ def test_labels_of_few_images_and_several_labels_are_not_judged(faces):
     several = replace(faces, targets=np.eye(2, dtype=int)[faces.targets], multilabel=True)
     assert not len(find_label_errors(several)[0])
     assert audit_dataset(several).probes == []
+
+
+def test_leaks_that_are_no_copies_are_found_whatever_their_text_says(faces):
+    known = leak_note("two scanners with other sizes of a pixel, each almost like the other")
+    copies = leak_note("1 image repeats another", NoteKind.LEAKED_COPIES)
+    found = audit_dataset(replace(faces, notes=(known, copies))).findings
+    assert [one.text for one in found if one.kind == "groups"] == [known.removeprefix("leak: ")]
 
 
 def write_images(folder, n=60):

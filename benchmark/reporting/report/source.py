@@ -16,7 +16,6 @@ from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.table_view import Table, TableView
 from benchmark.results.dataset_record import DatasetRecord
 from benchmark.utils.files import read_text
-from benchmark.utils.notes import NoteKind
 from benchmark.utils.yaml_files import MAX_CHARACTERS, read_yaml
 
 
@@ -68,7 +67,7 @@ class ReportSource:
     def list_leaks(self, rows: pd.DataFrame) -> list[str]:
         """List the leaks that some rows note, without repeats."""
         listed = [notes for notes in rows.get("notes", ()) if isinstance(notes, list)]
-        leaks = (str(note) for notes in listed for note in notes if note.kind == NoteKind.LEAK)
+        leaks = (str(note) for notes in listed for note in notes if note.is_leak)
         return list(dict.fromkeys(leaks))
 
     def tabulate(self, view: TableView) -> Iterator[TableBlock]:
