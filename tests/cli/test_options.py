@@ -1,4 +1,4 @@
-"""Every option that is named in a message, a help text or the README exists."""
+"""Every option that is named in a message, a help text or the documentation exists."""
 
 import ast
 import re
@@ -36,13 +36,19 @@ def texts_of(file):
     ]
 
 
-@pytest.mark.parametrize("place", ["benchmark", "features", "models", "README.md"])
+PLACES = (
+    *("benchmark", "features", "models", "README.md", "docs/get_started.md", "docs/python.md"),
+    *("docs/guide", "docs/walkthroughs", "docs/plots"),
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_every_option_that_is_named_exists(place):
     path = ROOT / place
     files = (
         [path]
         if path.is_file()
-        else [file for kind in ("py", "yaml") for file in path.rglob(f"*.{kind}")]
+        else [file for kind in ("py", "yaml", "md") for file in path.rglob(f"*.{kind}")]
     )
     named = {
         (option, file.name)

@@ -16,7 +16,7 @@ from benchmark.datasets.csv_file import load_csv
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.datasets.folder import load_folder
 from benchmark.errors import UserError
-from benchmark.utils.notes import Note, NoteKind
+from benchmark.utils.notes import Note
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def leaks(dataset, **options):
     return [
         note.removeprefix("leak: ")
         for note in check_duplicates(dataset, **options).notes
-        if Note.from_text(note).kind == NoteKind.LEAK
+        if Note.from_text(note).is_leak
     ]
 
 

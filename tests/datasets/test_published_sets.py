@@ -15,7 +15,6 @@ from benchmark.datasets.base import data_folder
 from benchmark.datasets.bundled import load_digits, load_faces
 from benchmark.errors import UserError
 from benchmark.sampling.splits import official_split, stratified_kfold
-from benchmark.utils.notes import NoteKind
 
 
 @pytest.fixture
@@ -231,7 +230,7 @@ def test_breastmnist_notes_its_published_leak_and_its_copies(data_folder):
         "1 of 156 test images is also in the training set (equal pixel for pixel: test/76 = train/"
         "115), 1 of them with a different label" in notes[1]
     )
-    assert all(note.kind == NoteKind.LEAK for note in notes)
+    assert all(note.is_leak for note in notes)
     distinct = medmnist_sets.load_medmnist("breastmnist", data_folder, None, drop_duplicates=True)
     assert len(distinct.images) == 778
 

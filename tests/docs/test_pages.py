@@ -90,6 +90,21 @@ def test_the_readme_counts_extractors_strategies_and_networks():
     assert f"{len(networks)} networks" in text
 
 
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [
+        ("extractors", "extractor"),
+        ("imbalance", "strategy"),
+        ("imbalance", "imbalance"),
+        ("tuning", "tuning"),
+        ("studies", "split"),
+    ],
+)
+def test_the_guide_names_every_component(page, kind):
+    text = (DOCS / "guide" / f"{page}.md").read_text("utf-8")
+    assert {name for name in KINDS[kind] if not re.search(rf"\b{name}\b", text)} == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_page)
 def test_links_between_files_lead_to_files(page):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
