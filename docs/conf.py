@@ -53,7 +53,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
-    "min_reported_time": 1e9,  # the times of one machine say nothing to readers
+    "capture_repr": (),
+    "write_computation_times": False,  # times of one machine, on pages that load scripts
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -45,7 +45,7 @@ def _wrap_command(command):
     """Continue a long command on further lines, each of which begins with an option."""
     lines = [""]
     for part in re.split(r" (?=--)", f"$ {command}"):
-        if len(lines[-1]) + len(part) > WIDTH - 3:
+        if lines[-1] and len(lines[-1]) + len(part) > WIDTH - 3:
             lines.append("   ")
         lines[-1] += f" {part}" if lines[-1] else part
     return " \\\n".join(lines)
@@ -89,6 +89,9 @@ def _read_alternative(plot):
     return " ".join(file.read_text("utf-8").partition(f"({plot.name})\n\n")[2].split("\n\n")[:2])
 
 
+DOWNLOADS = re.compile(
+    r"\.\. only:: html\n\n    \.\. note::\n(?: .*\n|\n)+|\.\. _sphx_glr_download_[\s\S]*"
+)
 CODE = re.compile(r"\.\. code-block:: Python\n\n\n((?:    .*\n|\n)+)")
 OUTPUT = re.compile(
     r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)"
@@ -108,6 +111,7 @@ def show_commands_only(page):
     -------
     str
     """
+    page = DOWNLOADS.sub("", page)  # the scripts need this module
     page = CODE.sub(
         lambda code: "" if code[1].lstrip().startswith(("run(", "publish(")) else code[0], page
     )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.common_options import DataFolder, TableFormat
+from benchmark.errors import UserError
 from benchmark.utils.console import console, print_line, print_text
 from benchmark.utils.files import user_path
+from benchmark.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchmark.datasets.base import Dataset
@@ -75,7 +77,8 @@ def audit_command(
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="Write the copies to leave out: use it as drop_file=FILE.csv of the dataset.",
+            help="Write the copies to leave out, all but one of each, and all whose labels differ: "
+            "use it as drop_file=FILE.csv of the dataset.",
             parser=user_path,
         ),
     ] = None,
@@ -84,11 +87,25 @@ def audit_command(
     from benchmark.audit import audit_dataset
     from benchmark.cli.rich_output import print_table
     from benchmark.datasets.base import describe_dataset
-    from benchmark.datasets.case_lists import write_drop_list, write_group_list
-    from benchmark.reporting.report import build_audit_page
+    from benchmark.datasets.case_lists import (
+        DROP_COLUMNS,
+        GROUP_COLUMNS,
+        check_list_path,
+        write_drop_list,
+        write_group_list,
+    )
+    from benchmark.reporting.report import build_audit_page, check_page_path
     from benchmark.reporting.report.audit_section import tabulate_findings, tabulate_probes
     from benchmark.utils.files import write_text
 
+    if out:
+        check_page_path(out)
+    if write_groups:
+        check_list_path(write_groups, GROUP_COLUMNS)
+    if write_drops:
+        check_list_path(write_drops, DROP_COLUMNS)
+    if write_groups and write_groups == write_drops:
+        raise UserError(f"--write-groups and --write-drops both name {write_drops}")
     loaded = _load(dataset, size, data)
     audit = audit_dataset(loaded)
     print_line(describe_dataset(loaded))
@@ -103,11 +120,10 @@ def audit_command(
     if write_groups:
         write_group_list(write_groups, loaded.image_ids, audit.suggest_groups())
         print_line(str(write_groups))
-    if write_drops and not len(drops := audit.suggest_drops()):
-        print_line(f"there are no copies to leave out: {write_drops} is not written")
-    elif write_drops:
+    if write_drops:
+        drops = audit.suggest_drops()
         write_drop_list(write_drops, loaded.image_ids[drops])
-        print_line(str(write_drops))
+        print_line(f"{write_drops}: {format_count(len(drops), 'image')} to leave out")
     if out:
         write_text(out, build_audit_page(audit))
         print_line(str(out))
@@ -118,6 +134,9 @@ def _load(entry: str, size: int | None, data: Path | None) -> Dataset:
     from benchmark.evaluation.plan import load_dataset
     from benchmark.plugins.registry import resolve_spec
     from benchmark.study.axes import read_dataset
+    from benchmark.study.load import make_study
 
+    if size is not None:  # with the check and the message of a study
+        make_study({"name": "given", "datasets": ["given"], "size": size}, "size")
     spec = resolve_spec("dataset", read_dataset(entry))
     return load_dataset(spec, data_folder(data), size)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.common_options import DataFolder
+from benchmark.errors import UserError
 from benchmark.utils.console import console, error_console, print_json, print_line, print_text
 from benchmark.utils.files import user_path
 from benchmark.utils.text import format_count
 
 if TYPE_CHECKING:
     from benchmark.pipelines.card import Card
+    from benchmark.pipelines.pipeline import Pipeline
 
 
 class Form(StrEnum):
@@ -146,14 +148,19 @@ def predict_command(
     import numpy as np
 
     from benchmark.cli.rich_output import print_predictions
-    from benchmark.pipelines import file, prediction_csv, prediction_text
+    from benchmark.pipelines import file, prediction_text
     from benchmark.pipelines.reading import read_image
 
     if figure:
         from benchmark.pipelines.figure import check_plot_path, save_prediction_plot
 
         check_plot_path(figure, [*images, pipeline])
+        if form is Form.csv:
+            raise UserError("--save-figure cannot be combined with --format csv")
     loaded = file.load_pipeline(pipeline, plugin)
+    if form is Form.csv:
+        _print_prediction_csv(images, loaded, pipeline.name)
+        return
     queries = [read_image(path, loaded.card) for path in images]
     proba = loaded.predict_proba(np.stack([query.image for query in queries]))
     if form is Form.json:
@@ -162,18 +169,23 @@ def predict_command(
             for query, p in zip(queries, proba, strict=True)
         ]
         print_json(records)
-    elif form is Form.csv:
-        rows = [
-            prediction_csv.FilePrediction(str(path), pipeline.name, loaded.card, p, query.notes)
-            for path, query, p in zip(images, queries, proba, strict=True)
-        ]
-        print_text(prediction_csv.format_prediction_csv(rows))
     else:
         print_predictions(console, loaded.card, queries, proba)
     if figure:
         save_prediction_plot(figure, loaded.card, queries, proba)
         if form is Form.table:
             print_line(f"plot written to {figure}")
+
+
+def _print_prediction_csv(images: list[Path], loaded: Pipeline, name: str) -> None:
+    """Print one line per file; those that cannot be read are named at the end, too."""
+    from benchmark.pipelines.prediction_csv import format_prediction_csv, predict_files
+
+    predictions = predict_files(images, loaded, name)
+    print_text(format_prediction_csv(predictions))
+    if n := sum(bool(each.error) for each in predictions):
+        files = format_count(len(predictions), "file")
+        raise UserError(f"{n} of {files} cannot be read: see the column 'error'")
 
 
 def serve_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -193,8 +194,9 @@ def print_predictions(
         soft_wrap=True,
     )
     console.print(_build_table("", frame))
-    for note in dict.fromkeys(note for image in queries for note in image.notes):
-        console.print(note, style="dim", highlight=False, markup=False, soft_wrap=True)
+    for note, n in Counter(note for image in queries for note in image.notes).items():
+        text = note if n == 1 else f"{note} ({n} times)"
+        console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_comparisons(console: Console, comparisons: list[Comparison]) -> None:

@@ -60,7 +60,10 @@ def _load_study(
     keys |= {axis.plural: keys.pop(axis.name) for axis in AXES}
     keys |= {"split": None if folds is None else f"stratified_kfold(folds={folds})"}
     keys |= {"accelerate": keys["accelerate"] or None}
-    return load_study(suite or suite_option, **keys).with_plugins(plugin)
+    study = load_study(suite or suite_option, **keys).with_plugins(plugin)
+    if keys["extractors"] and not keys["models"]:
+        study.refuse_unused_extractors()
+    return study
 
 
 def _make_parameters() -> list[inspect.Parameter]:

@@ -20,24 +20,30 @@ from benchmark.datasets.csv_rows import (
 )
 from benchmark.datasets.duplicates import check_duplicates
 from benchmark.errors import UserError
-from benchmark.utils.files import write_text
+from benchmark.utils.files import check_output_path, write_text
 from benchmark.utils.notes import Note, NoteKind
 from benchmark.utils.text import format_count, join_names
 
 ID, GROUP = "id", "group"
+GROUP_COLUMNS, DROP_COLUMNS = (ID, GROUP), (ID,)
+
+
+def check_list_path(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a path that a list must not be written to; see ``check_output_path``."""
+    check_output_path(path, ".csv", ",".join(columns) + "\n")
 
 
 def write_group_list(path: Path, ids: Iterable[str], groups: Iterable[str]) -> None:
     """Write the group of every image as a CSV file with the columns id and group."""
-    _write(path, (ID, GROUP), zip(ids, groups, strict=True))
+    _write(path, GROUP_COLUMNS, zip(ids, groups, strict=True))
 
 
 def write_drop_list(path: Path, ids: Iterable[str]) -> None:
     """Write the images to leave out as a CSV file with the column id."""
-    _write(path, (ID,), ((each,) for each in ids))
+    _write(path, DROP_COLUMNS, ((each,) for each in ids))
 
 
-def _write(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+def _write(path: Path, header: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -80,7 +86,7 @@ def apply_lists(dataset: Dataset, group_file: Path | None, drop_file: Path | Non
 
 def _group(dataset: Dataset, path: Path, known: Collection[str]) -> Dataset:
     where = f"dataset '{dataset.name}': group_file"
-    rows = _read(where, path, (ID, GROUP))
+    rows = _read(where, path, GROUP_COLUMNS)
     _refuse_unknown(rows, known)
     named = {row.require_cell(ID): row.require_cell(GROUP) for row in rows}
     missing = [str(name) for name in dataset.image_ids if str(name) not in named]
@@ -92,7 +98,7 @@ def _group(dataset: Dataset, path: Path, known: Collection[str]) -> Dataset:
 
 
 def _leave_out(dataset: Dataset, path: Path) -> Dataset:
-    rows = _read(f"dataset '{dataset.name}': drop_file", path, (ID,))
+    rows = _read(f"dataset '{dataset.name}': drop_file", path, DROP_COLUMNS, may_be_empty=True)
     known = {str(name): index for index, name in enumerate(dataset.image_ids)}
     _refuse_unknown(rows, known)
     dropped = {known[row.cells[ID]] for row in rows}
@@ -128,8 +134,8 @@ def _list_classes(dataset: Dataset, which: slice | NDArray[np.int64]) -> set[int
     return set(np.unique(targets).tolist())
 
 
-def _read(where: str, path: Path, needed: Sequence[str]) -> list[Row]:
-    columns, rows = read_csv_rows(where, path)
+def _read(where: str, path: Path, needed: Sequence[str], may_be_empty: bool = False) -> list[Row]:
+    columns, rows = read_csv_rows(where, path, may_be_empty)
     for column in needed:
         require_column(f"{where}: '{path}'", columns, "columns", column)
     require_different_cells(rows, ID, "'{cell}' is also in line {line}; keep one of them")

@@ -26,7 +26,7 @@ from benchmark.datasets.listing import (
 from benchmark.datasets.subsets import parse_subset_name
 from benchmark.errors import UserError
 from benchmark.utils.files import PathFinder
-from benchmark.utils.text import normalize_unicode, short_repr
+from benchmark.utils.text import join_names, normalize_unicode, short_repr
 
 # distinct numbers that a column of classes may have: grades have fewer, measurements more
 MAX_NUMBERS = 10
@@ -137,6 +137,11 @@ def load_csv(
     _check_types(where, flags, bool, "true or false")
     image, label, group, split = map(normalize_unicode, named.values())
     columns, rows = read_csv_rows(where, path)
+    if label == "label" and label not in columns:
+        raise UserError(
+            f"{where}: no column 'label'; name the column of classes, as label=\"diagnosis\", "
+            f"from {join_names(columns)}"
+        )
     require_column(where, columns, "label", label)
     _require_attributes(where, columns, attributes, label)
     rows, notes = _drop_repeated_rows(rows) if drop_duplicates else (rows, ())
@@ -311,8 +316,8 @@ def _find_image_paths(
         path = _resolve_path(row, finder.find(folder / cell))
         if not allow_outside and not path.is_relative_to(home):
             raise UserError(
-                f"{row.where}: '{cell}' is outside the CSV's folder; set allow_outside: true to "
-                "allow that"
+                f"{row.where}: '{cell}' is outside the CSV's folder; add allow_outside=True to the "
+                "dataset to allow that"
             )
         if path in first:
             raise UserError(

@@ -87,7 +87,9 @@ def require_different_cells(rows: Iterable[Row], column: str, problem: str) -> l
     return list(lines)
 
 
-def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
+def read_csv_rows(
+    where: str, path: Path, may_be_empty: bool = False
+) -> tuple[list[str], list[Row]]:
     """Read all rows of a CSV file.
 
     Parameters
@@ -97,6 +99,8 @@ def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     path : Path
         A file in UTF-8, with or without a byte-order mark, separated by commas. A first line
         ``sep=,`` is skipped.
+    may_be_empty : bool
+        Whether a header without rows is accepted.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def read_csv_rows(where: str, path: Path) -> tuple[list[str], list[Row]]:
     lines = list(_parse_lines(where, text[mark.end() :] if mark else text, 2 if mark else 1))
     if lines:
         _check_separator(where, path, text[mark.end() :] if mark else text)
-    if len(lines) < 2:
+    if len(lines) < 2 - (may_be_empty and bool(lines)):
         raise UserError(f"{where}: '{path}' {'has a header but no rows' if lines else 'is empty'}")
     (_, columns), *body = lines
     repeated = sorted({column for column in columns if columns.count(column) > 1})

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import has_fit_parameter
 
 from benchmark.evaluation.inner_folds import takes_inner_folds
 from benchmark.strategies.base import Strategy, may_resample
@@ -38,9 +37,7 @@ def own_folds_refusal(model: Any, strategy: Strategy, grouped: bool, n_images: i
     """
     for estimator, outer in _nested_estimators(model, ()):
         given = not outer or takes_inner_folds(model)
-        if not _splits_in_fit(estimator, n_images) and (
-            given or not has_fit_parameter(estimator, "inner_folds")
-        ):
+        if not _splits_in_fit(estimator, n_images) and (given or not takes_inner_folds(estimator)):
             continue
         leaks = {
             "resampled images": may_resample(strategy),

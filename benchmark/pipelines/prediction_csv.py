@@ -6,12 +6,16 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import UserError
 from benchmark.pipelines.card import Card
+from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.prediction_text import predicted_classes
+from benchmark.pipelines.reading import InputImage, read_image
 from benchmark.utils.text import escape_controls
 
 FORMULA_STARTS = ("=", "+", "-", "@")
@@ -43,6 +47,38 @@ class FilePrediction:
     proba: NDArray[np.float64] | None
     notes: Sequence[str] = ()
     error: str = ""
+
+
+def predict_files(
+    paths: Sequence[Path], pipeline: Pipeline, pipeline_name: str
+) -> list[FilePrediction]:
+    """Predict the classes of image files, of which some may be unreadable.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    pipeline : Pipeline
+    pipeline_name : str
+        Name of the pipeline file.
+    """
+    images: dict[Path, InputImage] = {}
+    errors: dict[Path, str] = {}
+    for path in paths:
+        try:
+            images[path] = read_image(path, pipeline.card)
+        except UserError as error:
+            errors[path] = str(error)
+    stacked = [image.image for image in images.values()]
+    proba = pipeline.predict_proba(np.stack(stacked)) if stacked else ()
+    predicted = {
+        path: FilePrediction(str(path), pipeline_name, pipeline.card, p, image.notes)
+        for (path, image), p in zip(images.items(), proba, strict=True)
+    }
+    return [
+        predicted.get(path)
+        or FilePrediction(str(path), pipeline_name, pipeline.card, None, (), errors[path])
+        for path in paths
+    ]
 
 
 def format_prediction_csv(predictions: Sequence[FilePrediction]) -> str:

@@ -59,7 +59,9 @@ def read_image(path: Path, card: Card) -> InputImage:
     path = user_path(path)
     if not path.is_file():
         raise UserError(
-            f"{path} is a folder, not an image" if path.is_dir() else f"no image file {path}"
+            f"{path} is a folder, not an image; name its files, such as {path}/*.png"
+            if path.is_dir()
+            else f"no image file {path}"
         )
     try:
         with warnings.catch_warnings():

@@ -214,7 +214,9 @@ def _mark_partial_mean(n: int, most: int, complete: bool) -> str:
     return f" ({n} of {most})" if complete and 0 < n < most else ""
 
 
-def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str:
+def make_leaderboard_caption(
+    metric: str, tables: Sequence[pd.DataFrame], columns: Collection[str] = ()
+) -> str:
     """Caption of ranked tables.
 
     Parameters
@@ -222,24 +224,34 @@ def make_leaderboard_caption(metric: str, tables: Sequence[pd.DataFrame]) -> str
     metric : str
     tables : sequence of DataFrame
         As yielded by ``make_leaderboards``.
+    columns : collection of str
+        The columns that are shown; empty for all.
     """
+    shown = {"rank", "fit_s", "predict_s", "done"}
+    if columns:
+        shown &= set(columns)
     first = "highest" if find_metric(metric).greater_is_better else "lowest"
-    marked = any(table["no_better"].any() for table in tables)
+    marked = "rank" in shown and any(table["no_better"].any() for table in tables)
     mark = f"{NO_BETTER} no better than {BASELINE}, which ignores the images. " if marked else ""
     several_seeds = any(f"{metric}_std_of_seeds" in table for table in tables)
     seeds = "; ± is the standard deviation of the means of the seeds" if several_seeds else ""
-    if any(shares_first_place(table).any() for table in tables):
+    if "rank" in shown and any(shares_first_place(table).any() for table in tables):
         mark += (
             f"{SHARES_FIRST_PLACE} cannot be told apart from the best configuration other than "
             f"{BASELINE} (Hsu 1981), which depends not only on the mean but on how evenly the "
             "difference is spread over folds or images. "
         )
-    return mark + (
-        f"Ranked by {metric}, {first} first; 95% confidence intervals are in parentheses{seeds}; "
-        "fit_s and predict_s are mean seconds per cell; done is the number of completed cells out "
-        "of those planned; '(2 of 3)' marks a mean over the cells where the metric is defined. "
-        "Configurations that lack cells or values are not ranked."
-    )
+    times = " and ".join(name for name in ("fit_s", "predict_s") if name in shown)
+    clauses = [
+        f"Ranked by {metric}, {first} first",
+        f"95% confidence intervals are in parentheses{seeds}",
+    ]
+    if times:
+        clauses.append(f"{times} {'are' if ' ' in times else 'is'} mean seconds per cell")
+    if "done" in shown:
+        clauses.append("done is the number of completed cells out of those planned")
+    clauses.append("'(2 of 3)' marks a mean over the cells where the metric is defined")
+    return f"{mark}{'; '.join(clauses)}. Configurations that lack cells or values are not ranked."
 
 
 class Leaderboard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from benchmark.reporting.comparable_rows import group_comparable_rows
 from benchmark.reporting.dataset_table import DatasetTable
 from benchmark.reporting.latex import write_tables
 from benchmark.reporting.leader import find_best_cells
-from benchmark.reporting.leaderboard import Leaderboard
+from benchmark.reporting.leaderboard import Leaderboard, make_leaderboard_caption
 from benchmark.reporting.occlusion_table import OcclusionTable
 from benchmark.reporting.row_problems import list_group_notes
 from benchmark.reporting.table_view import Table, TableView
@@ -160,6 +161,9 @@ def _make_document(
     best: list[pd.DataFrame] = []
     if isinstance(view, Leaderboard):
         best = [find_best_cells(table, metric) for _, table in tables]
+    if columns and best:
+        values = [table for _, table in tables]
+        lines[0] = make_leaderboard_caption(metric, values, columns)
     if columns:
         texts = [(title, _choose_columns(text, columns)) for title, text in texts]
         best = [cells[[name for name in cells if name in columns]] for cells in best]
@@ -170,6 +174,8 @@ def _choose_columns(text: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     for name in columns:
         if name not in text:
             raise unknown_name_error("column", name, [str(known) for known in text])
+        if columns.count(name) > 1:
+            raise UserError(f"--columns names {name} twice")
     return text[list(columns)]
 
 
@@ -202,8 +208,8 @@ def _join_tables(document: Document) -> pd.DataFrame:
 
 
 def _format_markdown(title: str, text: pd.DataFrame) -> str:
-    heading = f"### {one_line(title)}\n\n" if title else ""
-    return heading + _tabulate(text, "github", _escape_pipes)
+    heading = f"### {_escape_markdown(title)}\n\n" if title else ""
+    return heading + _tabulate(text, "github", _escape_markdown)
 
 
 def _tabulate(table: pd.DataFrame, style: str, escape: Callable[[str], str]) -> str:
@@ -238,9 +244,9 @@ def _escape_header(table: pd.DataFrame, escape: Callable[[str], str]) -> list[st
     return [escape(str(name)) for name in table.columns]
 
 
-def _escape_pipes(text: str) -> str:
-    """Text on one line, with pipes escaped for a Markdown table."""
-    return one_line(text).replace("|", r"\|")
+def _escape_markdown(text: str) -> str:
+    """Text on one line, without what Markdown takes for a column, a tag, a link or code."""
+    return re.sub(r"([|`*\[])", r"\\\1", one_line(text).replace("<", "&lt;"))
 
 
 def _format_csv(table: pd.DataFrame) -> str:

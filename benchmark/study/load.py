@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from benchmark.datasets import MEDMNIST_2D
 from benchmark.errors import UserError, describe_validation_error, unknown_name_error
 from benchmark.plugins.spec import Spec
-from benchmark.study.axes import as_tuple, dataset_label, read_dataset
+from benchmark.study.axes import AXES, as_tuple, dataset_label, read_dataset
 from benchmark.study.study import Study
 from benchmark.utils.files import read_text, user_path
 from benchmark.utils.text import short_repr
@@ -77,6 +77,8 @@ def load_study(study: str | Path | None = None, **replace: Any) -> Study:
     if datasets and [spec.label for spec in datasets] != [str(entry) for entry in listed]:
         named = "-and-".join(short_dataset_name(spec) for spec in datasets)
         own["name"] = (named if study is None else f"{own['name']}-on-{named}")[:100]
+        own["description"] = ""
+    if any(axis.plural in given for axis in AXES if axis.name != "dataset"):
         own["description"] = ""
     if given.get("extractors") or given.get("models"):
         for key in ("pipelines", "optional"):  # what is named replaces both, and is required

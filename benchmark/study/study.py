@@ -232,8 +232,8 @@ class Study(_Axes):
     def with_plugins(self, files: list[str]) -> Study:
         """Return this study with plug-in files, and with all that they define added to the axes.
 
-        In a study that lists no models, new extractors are paired with the models of its pipelines;
-        in one that lists no extractors, new models with the extractors of its pipelines.
+        In a study whose models take no features, new extractors are paired with the models of its
+        pipelines; in one that lists no extractors, new models with the extractors of its pipelines.
         """
         plugins = (*self.plugins, *files)
         defined = [(kind, Spec(name)) for file in files for kind, name, _ in list_plugins(file)]
@@ -251,13 +251,10 @@ class Study(_Axes):
             ]
             for kind in ("extractor", "model", "strategy")
         }
-        on_features = [
-            model
-            for model in new["model"]
-            if not takes_images(resolve_spec("model", model, plugins))
-        ]
+        on_features = [model for model in new["model"] if _takes_features(model, plugins)]
         on_extractors = [(extractor, model) for extractor, model in self.pipelines if extractor]
-        models = dict.fromkeys(model for _, model in on_extractors) if not self.models else ()
+        listed = [model for model in self.models if _takes_features(model, plugins)]
+        models = dict.fromkeys(model for _, model in on_extractors) if not listed else ()
         extractors = (
             dict.fromkeys(extractor for extractor, _ in on_extractors)
             if not self.extractors
@@ -275,6 +272,21 @@ class Study(_Axes):
             ),
         }
         return self.model_copy(update=update)
+
+    def refuse_unused_extractors(self) -> None:
+        """Refuse extractors that no cell would use, as all models take images.
+
+        Raises
+        ------
+        UserError
+            No listed model takes features.
+        """
+        if self.extractors and not any(_takes_features(m, self.plugins) for m in self.models):
+            raise UserError(
+                f"extractor {value_label(self.extractors[0])} would be used by no cell, as no "
+                f"model of the study '{self.name}' takes features; name a model, too, such as "
+                "--model rbf_svm"
+            )
 
     def to_lists(self) -> dict[str, list[Any]]:
         """Return the entries of each axis, and the pipelines, as they are written in YAML."""
@@ -305,6 +317,10 @@ class Study(_Axes):
         return write_yaml(
             {key: value for key, value in values.items() if value not in (None, "", [], {})}
         )
+
+
+def _takes_features(model: Spec, plugins: Sequence[str]) -> bool:
+    return model.name != BASELINE and not takes_images(resolve_spec("model", model, plugins))
 
 
 def _check_model_input(

@@ -77,11 +77,49 @@ def translate_storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = "the disk is full" if _is_full(path.parent) else error
+        why = "the disk is full" if _is_full(path.parent) else error.strerror or error
         raise StorageError(
             f"cannot write {path} ({why}); fix the problem and run the same command again: "
             "completed cells are kept"
         ) from error
+
+
+def check_output_path(path: Path, suffix: str, begins: str) -> None:
+    """Refuse a path that a file must not be written to, before the work for it is done.
+
+    Parameters
+    ----------
+    path : Path
+    suffix : str
+        What its name must end in, such as ``.html``.
+    begins : str
+        What an existing file must begin with, so that no file of another kind is lost.
+
+    Raises
+    ------
+    UserError
+        The name has another suffix, there is a folder, a device or a file of another kind, or the
+        folder above cannot be written to.
+    """
+    if path.suffix.lower() != suffix:
+        raise UserError(f"cannot write {path}: its name must end in {suffix}")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder")
+    if path.exists() and (not path.is_file() or not _begins_with(path, begins)):
+        raise UserError(
+            f"cannot write {path}: there is a file of another kind, which would be lost; name "
+            "another, or remove it"
+        )
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
+        raise UserError(f"cannot write {path}: {folder} is {reason}")
+
+
+def _begins_with(path: Path, text: str) -> bool:
+    expected = text.encode()
+    with path.open("rb") as file:
+        return file.read(len(expected)).lower() == expected.lower()
 
 
 def check_writable(folder: Path) -> None:

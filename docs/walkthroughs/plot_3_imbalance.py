@@ -104,9 +104,9 @@ run("python -m benchmark plot results/imbalance --kind calibration --metric log_
 # - Over-sampling, weights and thresholds make the probabilities of the rare class too high, which
 #   costs log loss. ``prior_correction`` undoes most of that.
 #
-# So for ranking and probabilities, do nothing. Where a class has to be named, choose a threshold,
-# or ask for the sensitivity that is needed: ``operating_point`` chooses the threshold on held-out
-# training images, and leaves the ranking as it is.
+# So do nothing here, unless a class has to be named with a given sensitivity: ``operating_point``
+# chooses the threshold on held-out training images, and leaves the ranking as it is. It needs two
+# classes; ``prior_threshold`` and ``tuned_threshold`` take any number.
 
 run(
     "python -m benchmark run imbalance.yaml --strategy none "

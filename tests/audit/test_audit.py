@@ -1,6 +1,7 @@
 """What is planted into real images is found, and what is not there is not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -293,11 +294,46 @@ def test_what_could_not_be_examined_is_said():
     assert [line.split(":")[0] for line in few.not_examined] == ["shortcuts", "labels"]
 
 
-def test_no_list_is_written_where_there_is_nothing_to_leave_out(tmp_path):
+def test_a_list_of_nothing_to_leave_out_has_no_lines_and_can_be_used(tmp_path):
     data, _ = write_images(tmp_path / "faces")
     lines = (tmp_path / "faces" / "cases.csv").read_text().splitlines()[:-1]
     (tmp_path / "faces" / "cases.csv").write_text("\n".join(lines))
     drops = tmp_path / "drops.csv"
     done = CliRunner().invoke(app, ["audit", data, "--write-drops", str(drops)])
-    assert "there are no copies to leave out" in done.output
-    assert not drops.exists()
+    assert "0 images to leave out" in done.output
+    assert drops.read_text() == "id\n"
+    dataset = load_dataset(
+        resolve_spec("dataset", Spec(data, (("drop_file", str(drops)),))), None, None
+    )
+    assert len(dataset.images) == len(lines) - 1
+
+
+def test_no_file_of_another_kind_is_overwritten(tmp_path):
+    data, _ = write_images(tmp_path / "faces")
+    cases = tmp_path / "faces" / "cases.csv"
+    before = cases.read_text()
+    page = tmp_path / "page.html"
+    page.write_text("notes of mine")
+    for option, file in (
+        ("--write-groups", cases),
+        ("--write-drops", cases),
+        ("--out", cases),
+        ("--out", page),
+        ("--out", tmp_path),
+        ("--write-drops", "/dev/full"),
+        ("--out", "/dev/full"),
+    ):
+        done = CliRunner().invoke(app, ["audit", data, option, str(file)])
+        assert isinstance(done.exception, UserError)
+        assert str(file) in str(done.exception)
+    assert cases.read_text() == before
+    assert page.read_text() == "notes of mine"
+    assert Path("/dev/full").is_char_device()
+    both = ["--write-groups", str(tmp_path / "a.csv"), "--write-drops", str(tmp_path / "a.csv")]
+    assert "both name" in str(CliRunner().invoke(app, ["audit", data, *both]).exception)
+
+
+@pytest.mark.parametrize("command", ["audit", "describe"])
+def test_an_impossible_size_is_one_line(command):
+    done = CliRunner().invoke(app, [command, "digits", "--size", "0"])
+    assert "size must be at least 4, not 0" in str(done.exception)

@@ -131,7 +131,7 @@ def test_the_size_reaches_the_images(home):
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("image,label\n", "has a header but no rows"),
-        ("image,lable\n0.png,a\n", "label: unknown column 'label'; did you mean 'lable'?"),
+        ("image,lable\n0.png,a\n", "no column 'label'; name the column of classes"),
         ("img,label\n0.png,a\n", "image: unknown column 'image'; did you mean 'img'?"),
         ("image,label,label\n0.png,a,b\n", "has two columns named 'label'"),
         (GOOD + ",b\n", "line 4: the cell of column 'image' is empty"),
@@ -371,8 +371,8 @@ def test_a_path_may_not_leave_the_folder_unless_that_is_allowed(home, way):
     }[way]
     text = f"image,label\n0.png,b\n{cell},a\n"
     assert (
-        f"line 3: '{cell}' is outside the CSV's folder; set allow_outside: true to allow that"
-        in refusal(home, text)
+        f"line 3: '{cell}' is outside the CSV's folder; add allow_outside=True to "
+        "the dataset to allow that" in refusal(home, text)
     )
     np.testing.assert_array_equal(load(home, text, allow_outside=True).images[1, ..., 0], DIGITS[9])
 

@@ -93,6 +93,17 @@ def test_csv_has_a_line_per_image_with_the_probability_of_every_class(
         assert line["error"] == ""
 
 
+def test_a_csv_has_a_line_for_a_file_that_cannot_be_read(command, saved, pictures, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    done = command("predict", saved, pictures[0], broken, "--format", "csv", expect=2)
+    good, bad = csv.DictReader(done.out.splitlines())
+    assert good["prediction"]
+    assert good["error"] == bad["prediction"] == ""
+    assert "cannot read the image" in bad["error"]
+    assert "1 of 2 files cannot be read" in done.err
+
+
 def test_nothing_in_a_csv_is_a_formula_for_a_spreadsheet(classical):
     formulas = ["=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1+1"]
     card = classical.card.model_copy(update={"classes": tuple(formulas[:4]), "multilabel": True})

@@ -119,9 +119,15 @@ def test_columns_are_chosen_by_name_and_a_wrong_one_is_one_line(folder):
     done = CliRunner().invoke(app, [*command, "rank, model, f1"])
     assert done.exit_code == 0, done.output
     assert r"rank & model & f1 \\" in done.output
+    assert "fit" not in done.output
+    assert "done is" not in done.output
+    whole = CliRunner().invoke(app, ["table", str(folder), "--format", "latex"]).output
+    assert r"fit\_s and predict\_s are mean seconds per cell; done is" in whole
     done = CliRunner().invoke(app, [*command, "rank,modell"])
     assert isinstance(done.exception, UserError)
     assert "unknown column 'modell'; did you mean 'model'?" in str(done.exception)
+    done = CliRunner().invoke(app, [*command, "model,model"])
+    assert "names model twice" in str(done.exception)
     for wrong in (["--format", "csv"], []):
         done = CliRunner().invoke(app, ["table", str(folder), "--columns", "f1", *wrong])
         assert isinstance(done.exception, UserError)

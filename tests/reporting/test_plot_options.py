@@ -1,11 +1,14 @@
 """Kinds and formats of plots are chosen on the command line."""
 
+import re
+
 import pytest
 from small_studies import make_digits_results
 from typer.testing import CliRunner
 
 from benchmark.cli.app import app
 from benchmark.errors import UserError
+from benchmark.reporting.plots import draw_plots
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +58,17 @@ def test_an_unknown_choice_is_one_line(folder, option, reason):
     done = CliRunner().invoke(app, ["plot", str(folder), *option])
     assert isinstance(done.exception, UserError)
     assert reason in str(done.exception)
+
+
+def test_a_kind_that_is_drawn_later_is_added_to_the_captions(folder, tmp_path):
+    list(draw_plots(folder, out=tmp_path, kinds=["recall"], forms=["svg"]))
+    list(draw_plots(folder, out=tmp_path, kinds=["cost"], forms=["svg"]))
+    list(draw_plots(folder, out=tmp_path, kinds=["cost"], forms=["svg"]))
+    captions = (tmp_path / "captions.md").read_text("utf-8")
+    assert [line for line in captions.splitlines() if line.startswith("## ")] == [
+        "## recall",
+        "## cost-f1",
+    ]
+    list(draw_plots(folder, out=tmp_path, kinds=[], forms=["svg"]))
+    names = re.findall(r"\((.*)\.svg\)", (tmp_path / "captions.md").read_text("utf-8"))
+    assert sorted(names) == sorted(path.stem for path in tmp_path.glob("*.svg"))

@@ -22,6 +22,7 @@ from benchmark.reporting.results_view import ResultsView
 from benchmark.reporting.site_table import SiteTable
 from benchmark.reporting.subgroup_table import SubgroupTable
 from benchmark.tuning import REGISTRY as SEARCHES
+from features import HOG
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,14 @@ def test_the_methods_follow_from_the_rows(page):
     assert "{breiman2001," not in text
 
 
+def test_every_parameter_of_a_component_is_listed_with_its_value(page):
+    table = dict(tables_of(page))["Parameters, before tuning"]
+    (hog,) = table.loc[table["component"] == "hog", "parameters"]
+    defaults = HOG(pixels_per_cell=(2, 2)).get_params()
+    assert hog.split("=")[0] == "orientations"
+    assert all(f"{name}={value!r}" in hog for name, value in defaults.items()), hog
+
+
 def test_the_checklists_have_all_items(page):
     tables = dict(tables_of(page))
     for name, n in (
@@ -249,6 +258,46 @@ def test_a_folder_without_results_is_one_line(tmp_path):
     assert isinstance(done.exception, UserError)
     assert "run a study" in str(done.exception)
     assert not list(Path(tmp_path).iterdir())
+
+
+def run_small_study(folder, models, **keys):
+    axes = {"datasets": ["digits"], "extractors": ["pixels"], "models": models, **keys}
+    run(load_study("digits", **axes), folder, scheduler="inline")
+    return html.unescape(re.sub(r"<[^>]+>", " ", build_report(folder)))
+
+
+def test_a_study_without_a_description_is_asked_what_its_rows_can_answer(tmp_path):
+    text = run_small_study(tmp_path, ["gaussian_nb", "majority"])
+    assert "Which configuration is the best by f1?" in text
+    assert "Six extractors" not in text  # the description of the suite
+
+
+def test_configurations_of_the_same_value_share_the_first_place(tmp_path):
+    models = ["knn(n_neighbors=1)", "knn(n_neighbors=1, weights='distance')", "gaussian_nb"]
+    text = run_small_study(tmp_path, models)
+    assert "2 of 3 configurations by f1 are first, as is pixels / none / knn(n_neighbors=1" in text
+
+
+@pytest.mark.parametrize(
+    "models", [["knn(n_neighbors=2000)"], ["knn(n_neighbors=2000)", "majority"]]
+)
+def test_cells_that_all_failed_make_a_report_that_says_why(tmp_path, models):
+    text = run_small_study(tmp_path, models)
+    assert "n_neighbors=2000 needs at least 2000 training images" in text
+
+
+def test_a_report_never_overwrites_a_file_of_another_kind(folder, tmp_path):
+    stored = (folder / "results.sqlite").read_bytes()
+    for path in (folder / "results.sqlite", folder, tmp_path / "report.pdf", "/dev/full"):
+        done = CliRunner().invoke(app, ["report", str(folder), "--out", str(path)])
+        assert isinstance(done.exception, UserError)
+    assert (folder / "results.sqlite").read_bytes() == stored
+    assert Path("/dev/full").is_char_device()
+    mine = tmp_path / "mine.html"
+    mine.write_text("notes of mine")
+    done = CliRunner().invoke(app, ["report", str(folder), "--out", str(mine)])
+    assert "a file of another kind" in str(done.exception)
+    assert mine.read_text() == "notes of mine"
 
 
 def test_an_audit_is_the_part_after_the_data(folder):

@@ -14,7 +14,13 @@ from PIL import Image
 from benchmark.engine.runner import run
 from benchmark.errors import UserError
 from benchmark.reporting.plots import draw_plots
-from benchmark.reporting.text_tables import VIEWS, WRITERS, render_rows, render_tables
+from benchmark.reporting.text_tables import (
+    VIEWS,
+    WRITERS,
+    _format_markdown,
+    render_rows,
+    render_tables,
+)
 from benchmark.results.store import load_results
 from benchmark.study.study import Study
 from benchmark.utils.console import VisibleConsole, print_json
@@ -52,6 +58,13 @@ def test_a_pipe_is_escaped_in_the_header_of_a_markdown_table_as_in_its_cells(row
     ]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert r"a\|b" in lines[0]
+
+
+def test_names_are_no_tags_links_or_code_in_markdown():
+    rows = pd.DataFrame({"model": ["<script>alert(1)</script> [a](b) `c` *d*"], "f1": [0.5]})
+    text = _format_markdown("<b>", rows)
+    assert r"&lt;script>alert(1)&lt;/script> \[a](b) \`c\` \*d\*" in text
+    assert text.startswith("### &lt;b>")
 
 
 def test_special_characters_of_latex_are_escaped_in_header_and_cells(rows):
@@ -114,7 +127,7 @@ def test_an_unknown_format_or_view_is_named_with_the_nearest(rows):
 def test_no_plot_and_no_caption_holds_a_control_character(folder, tmp_path):
     list(draw_plots(folder, "recall", tmp_path))
     plots = list(tmp_path.glob("*.svg"))
-    assert {"recall", "confusion"} <= {path.name.partition("-")[0] for path in plots}
+    assert {"recall", "confusion"} <= {path.stem.partition("-")[0] for path in plots}
     for path in plots:
         ElementTree.parse(path)
     for path in [*plots, tmp_path / "captions.md"]:

@@ -264,6 +264,20 @@ def test_all_components_of_a_plug_in_file_are_added_to_the_axes_once(tmp_path):
     assert "hard_labels_only" in [spec.name for spec in study.models]
 
 
+def test_a_plug_in_is_paired_with_the_models_of_pipelines_where_no_other_takes_features():
+    study = load_study("real_images").with_plugins([FAKES])
+    models = {
+        model.name for extractor, model in study.pipelines if extractor[0].name == "mean_gray"
+    }
+    assert models == {"linear_svm", "rbf_svm"}
+
+
+def test_extractors_that_no_model_of_the_study_uses_are_refused():
+    with pytest.raises(UserError, match=r"hog would be used by no cell.*--model"):
+        load_study("real_images", extractors=["hog"]).refuse_unused_extractors()
+    load_study("digits", extractors=["hog"]).refuse_unused_extractors()
+
+
 def test_keys_differ_between_cells_and_depend_on_parameters_seed_and_split(digits, make_cell):
     cells = list(make_plan(load_study("digits")).cells())
     assert len({cell.key for cell in cells}) == len(cells)

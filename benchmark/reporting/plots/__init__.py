@@ -29,12 +29,12 @@ from benchmark.reporting.plots import (
     reliability,
     win_matrix,
 )
+from benchmark.reporting.plots.captions import Captions
 from benchmark.reporting.plots.plot import FORMS, SAVED, Missing, Plot
 from benchmark.reporting.plots.rows import Results, add_configuration_names, escape_row_labels
 from benchmark.reporting.results_view import ResultsView, as_view
 from benchmark.scoring.averages import describe_incomplete_folds, rows_for_group_means
 from benchmark.scoring.metric_lookup import check_ranking_metric, find_metric
-from benchmark.utils.files import write_text
 from benchmark.utils.status import Status
 from benchmark.utils.text import format_count
 
@@ -109,7 +109,9 @@ def draw_plots(
             raise unknown_name_error("format", form, SAVED)
     results, left_out = select_complete_results(as_view(folder), metric, against)
     drawn = [draw for kind, draw in REGISTRY.items() if not kinds or kind in kinds]
-    return _write_plots(results, left_out, metric, out or results.view.folder.plots, drawn, forms)
+    out = out or results.view.folder.plots
+    captions = Captions(out / "captions.md", keep=bool(kinds))
+    return _write_plots(results, left_out, metric, out, drawn, forms, captions)
 
 
 def select_complete_results(
@@ -161,8 +163,8 @@ def _write_plots(
     out: Path,
     drawn: Sequence[Callable[[Results, str], Iterator[Plot | Missing]]],
     forms: Sequence[str],
+    captions: Captions,
 ) -> Iterator[Path | str]:
-    captions = []
     unit = results.view.describe_unit()
     about_unit = f" Images are groups here, {unit}." if unit else ""
     for draw in drawn:
@@ -171,13 +173,11 @@ def _write_plots(
                 yield f"no {plot.name}: {plot.reason}"
                 continue
             path = plot.save(out, forms)
+            captions.write(
+                plot.name,
+                [f"![{plot.name}]({path.name})", f"{plot.title}.", plot.caption + about_unit],
+            )
             yield path
-            captions += [
-                f"## {plot.name}",
-                f"![{plot.name}]({path.name})",
-                f"{plot.title}.",
-                plot.caption + about_unit,
-            ]
     remarks = [_describe_incomplete_configurations(left_out)] if len(left_out) else []
     if find_metric(metric).macro:
         remarks += [
@@ -185,9 +185,9 @@ def _write_plots(
             for title, group in group_comparable_rows(results.rows)
             for remark in describe_incomplete_folds(group)
         ]
-    captions += ["## Left out", *remarks] if remarks else []
+    if remarks:
+        captions.write("Left out", remarks)
     yield from remarks
-    write_text(out / "captions.md", "\n\n".join(captions) + "\n")
 
 
 def _describe_incomplete_configurations(left_out: pd.DataFrame) -> str:

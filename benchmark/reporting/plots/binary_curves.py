@@ -83,10 +83,10 @@ class RankedPredictions:
     def describe_selection(self) -> str:
         """Say which predictions are shown, and how the configurations are ordered."""
         together = describe_replicates(self.rows)
-        pooled = f"Predictions of {together} are shown together. "
+        pooled = f"Predictions of {together} are shown together. " if "one" not in together else ""
         return (
-            f"{self._warn_of_scaling()}{pooled * ('one' not in together)}Configurations are "
-            f"ordered by {self.metric}, the best first. {explain_metric(self.metric)} {self.sample}"
+            f"{self._warn_of_scaling()}{pooled}Configurations are ordered by {self.metric}, the "
+            f"best first. {explain_metric(self.metric)} {self.sample}"
         )
 
     def style(self, names: Iterable[str]) -> dict[str, Style]:
@@ -116,10 +116,11 @@ def rank_binary_predictions(
 ) -> Iterator[RankedPredictions | Missing]:
     """Yield the predictions of each dataset with two classes; for others, why there is no plot."""
     for title, rows in results.most_imbalanced_groups():
-        candidates = add_configuration_names(drop_baseline(rows))
+        candidates = drop_baseline(rows)
         if candidates.empty:
             yield Missing(name, f"{title}: only the baseline was run")
             continue
+        candidates = add_configuration_names(candidates)
         sign = 1 if find_metric(metric).greater_is_better else -1
         means = sign * candidates.groupby("name", sort=False)[metric].mean()
         order = means.sort_values(ascending=False, kind="stable").index[: COLOURED + MOST_PALE]

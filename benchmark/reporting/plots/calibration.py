@@ -37,6 +37,7 @@ CLASS_STYLES: tuple[Style, Style] = (  # of the negative and of the positive cla
     {"histtype": "step", "color": INK},
 )
 TICKS = (0, 0.5, 1)
+MOST_EXTREME = 20  # slope or intercept that is shown
 CRITICAL = float(-ndtri(ALPHA / 2))
 
 
@@ -110,7 +111,7 @@ def _format_value(value: np.floating[Any]) -> str:
     """Write a value shortly; an intercept diverges where probabilities are 0 or 1."""
     if not np.isfinite(value):
         return "-"
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0e}"
+    return f"{value:.2f}" if abs(value) < MOST_EXTREME else "diverges"
 
 
 def _bin(

@@ -90,12 +90,17 @@ def _make_caption(
     name, cells = selected.configurations[0]
     wrong = counts * (1 - np.eye(len(counts), dtype=int))
     true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
+    worst = (
+        f"Most frequent error of {name}: {wrong.max()} of {counts[true].sum()} images of class "
+        f"{classes[true]} are predicted as {classes[predicted]}."
+        if wrong.any()
+        else f"{name} makes no errors."
+    )
     sentences = [
         "Predictions for the images of each true class, in percent, pooled over "
         f"{describe_replicates(cells)}: the darker, the more. Each row sums to 100; values below "
         "0.5 are not shown.",
-        f"Most frequent error of {name}: {wrong.max()} of {counts[true].sum()} images of class "
-        f"{classes[true]} are predicted as {classes[predicted]}.",
+        worst,
         selected.notes,
     ]
     return " ".join(sentences)

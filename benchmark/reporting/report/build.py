@@ -17,10 +17,11 @@ from benchmark.reporting.report.sections import list_sections
 from benchmark.reporting.report.source import ReportSource
 from benchmark.reporting.results_view import ResultsView, as_view
 from benchmark.scoring.metric_lookup import check_ranking_metric
-from benchmark.utils.files import write_text
+from benchmark.utils.files import check_output_path, write_text
 from benchmark.utils.text import escape_controls
 
 FILE_NAME = "report.html"
+PAGE_START = "<!DOCTYPE html>"
 
 
 def write_report(
@@ -44,12 +45,19 @@ def write_report(
     Raises
     ------
     UserError
-        The metric is unknown, there are no results, or no cell is completed.
+        The metric is unknown, there are no results, no cell is completed, or there is another file
+        at the path.
     """
     view = as_view(folder)
     path = out or view.folder.path / FILE_NAME
+    check_page_path(path)
     write_text(path, build_report(view, metric, audit))
     return path
+
+
+def check_page_path(path: Path) -> None:
+    """Refuse a path that a page must not be written to; see ``check_output_path``."""
+    check_output_path(path, ".html", PAGE_START)
 
 
 def build_report(folder: str | Path | ResultsView, metric: str = "f1", audit: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -131,7 +131,8 @@ def _describe_models(rows: pd.DataFrame) -> Iterator[str]:
         )
     else:
         yield "Nothing was done about class imbalance."
-    held_out = [text for text in rows["validation"].dropna().unique() if text != "none"]
+    known = rows["validation"].dropna().unique() if "validation" in rows else ()
+    held_out = [text for text in known if text != "none"]
     if held_out:
         yield f"Images held out of the training set: {join_names(held_out, '; ', 6)}."
 
@@ -139,7 +140,7 @@ def _describe_models(rows: pd.DataFrame) -> Iterator[str]:
 def _describe_tuning(rows: pd.DataFrame) -> Iterator[str]:
     tuned = rows[rows["tuning"] != NONE]
     if tuned.empty:
-        yield "Parameters were those of the study, or the defaults: nothing was tuned."
+        yield "Nothing was tuned: parameters had the values in the table below."
         return
     for label, cells in tuned.groupby("tuning", sort=False):
         metrics = ", ".join(cells["tuned_by"].dropna().unique())
@@ -218,11 +219,49 @@ def _spell(n: int) -> str:
 
 def list_components(rows: pd.DataFrame) -> list[str]:
     """Names of all extractors, strategies, models and searches of some rows."""
-    names: dict[str, None] = {}
+    return list(dict.fromkeys(entry["name"] for _, entry in _stored_components(rows)))
+
+
+def tabulate_parameters(rows: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the values of all parameters of every component, before tuning changed any.
+
+    Returns
+    -------
+    DataFrame
+        With the columns kind, component and parameters; one line per component and set of values.
+    """
+    lines = (
+        (kind, entry["name"], format_parameters(entry["params"]))
+        for kind, entry in _stored_components(rows)
+        if entry["params"]
+    )
+    return pd.DataFrame(list(dict.fromkeys(lines)), columns=["kind", "component", "parameters"])
+
+
+def format_parameters(values: Mapping[str, Any]) -> str:
+    """Format parameters as in a study, with the components inside them.
+
+    Examples
+    --------
+    >>> format_parameters({"bins": 8, "grid": [2, 2], "extractor": {"name": "hog", "params": {}}})
+    'bins=8, grid=(2, 2), extractor=hog'
+    """
+    return ", ".join(f"{name}={_format_value(value)}" for name, value in values.items())
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, list):
+        return repr(tuple(value))
+    if isinstance(value, dict) and "name" in value:
+        inner = format_parameters(value.get("params") or {})
+        return f"{value['name']}({inner})" if inner else str(value["name"])
+    return repr(value)
+
+
+def _stored_components(rows: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the kind and the entry of each component in the column ``params``."""
     for params in rows["params"]:
-        if isinstance(params, dict):
-            for kind in ("extractor", "strategy", "model", "tuning"):
-                value = params.get(kind) or []
-                entries = value if isinstance(value, list) else [value]
-                names |= dict.fromkeys(entry["name"] for entry in entries)
-    return list(names)
+        for kind in ("extractor", "strategy", "model", "tuning"):
+            value = params.get(kind, []) if isinstance(params, dict) else []
+            for entry in value if isinstance(value, list) else [value]:
+                yield kind, entry

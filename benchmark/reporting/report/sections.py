@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from shlex import quote
 
@@ -23,10 +23,10 @@ from benchmark.reporting.errors import Mistakes, find_mistakes
 from benchmark.reporting.leader import shares_first_place
 from benchmark.reporting.leaderboard import APPROACHES, Leaderboard
 from benchmark.reporting.plots import REGISTRY, select_complete_results
-from benchmark.reporting.plots.plot import Missing
+from benchmark.reporting.plots.plot import Missing, Plot
+from benchmark.reporting.plots.rows import Results
 from benchmark.reporting.report.blocks import (
     Block,
-    Figure,
     Listing,
     Section,
     Texts,
@@ -34,7 +34,11 @@ from benchmark.reporting.report.blocks import (
     make_table_block,
 )
 from benchmark.reporting.report.data_section import audit_data, describe_data
-from benchmark.reporting.report.methods import describe_methods, list_components
+from benchmark.reporting.report.methods import (
+    describe_methods,
+    list_components,
+    tabulate_parameters,
+)
 from benchmark.reporting.report.references import cite
 from benchmark.reporting.report.source import ReportSource
 from benchmark.reporting.row_problems import list_problems
@@ -53,18 +57,28 @@ MOST_CLASSES = 12  # whose table by class is shown
 
 
 def answer_question(source: ReportSource) -> Section:
-    """The question of the study, and its answer in one sentence per group of rows."""
+    """The question of the study, its answer in one sentence per group of rows, and details."""
     description = str(source.study.get("description", ""))
-    answers = [
-        f"{title}: {_answer(table, source.metric)} {table.attrs[APPROACHES]}".strip()
+    tables = [table for _, table in source.leaderboards]
+    answers = [f"{title}: {_answer(table, source.metric)}" for title, table in source.leaderboards]
+    answers += [
+        f"{title}: {table.attrs[APPROACHES]}" if len(tables) > 1 else table.attrs[APPROACHES]
         for title, table in source.leaderboards
+        if table.attrs[APPROACHES]
     ]
     leaks = source.list_leaks(source.rows)
     if leaks:
         n = format_count(len(leaks), "leak is", "leaks are")
         answers.append(f"{n} known, which may make these values too good: see Data.")
-    question = [description] if description else []
-    return Section("answer", "Question and answer", [Texts([*question, *answers])])
+    question = description or _ask(tables, source.metric)
+    return Section("answer", "Question and answer", [Texts([question, *answers])])
+
+
+def _ask(tables: Sequence[pd.DataFrame], metric: str) -> str:
+    """Ask what the tables answer."""
+    if any(table.attrs[APPROACHES] for table in tables):
+        return f"Do classical features suffice, or is a deep network better by {metric}?"
+    return f"Which configuration is the best by {metric}?"
 
 
 def _answer(table: pd.DataFrame, metric: str) -> str:
@@ -73,18 +87,20 @@ def _answer(table: pd.DataFrame, metric: str) -> str:
     if ranked.empty:
         return "no configuration has a rank yet."
     best = ranked.iloc[0]
+    name = configuration_name([best[axis] for axis in CONFIGURATION_AXES])
+    of = f"of {format_count(len(ranked), 'configuration')} by {metric}"
+    n_first = int((ranked["rank"] == best["rank"]).sum())
+    text = f"the best {of} is {name}" if n_first == 1 else f"{n_first} {of} are first, as is {name}"
     bounds = (best[metric], best[f"{metric}_lower"], best[f"{metric}_upper"])
-    text = (
-        f"the best of {format_count(len(ranked), 'configuration')} by {metric} is "
-        f"{configuration_name([best[axis] for axis in CONFIGURATION_AXES])}, "
-        f"{format_mean(*bounds)}"
-    )
+    text += f", {format_mean(*bounds)}"
     corrected = table[f"{metric}_corrected"].dropna()
     if len(corrected):
         text += f", corrected for the choice {corrected.iloc[0]:.3f}"
     alike = int(shares_first_place(table).sum())
+    others = len(ranked) - n_first
     if alike:
-        text += f"; {alike} of the {len(ranked) - 1} others cannot be told apart from it"
+        which = "the other one" if others == 1 else f"{alike} of the {others} others"
+        text += f"; {which} cannot be told apart from it"
     baseline = table[table["model"] == BASELINE]
     if len(baseline):
         text += f"; {BASELINE}, which ignores the images, reaches {baseline.iloc[0][metric]:.3f}"
@@ -110,13 +126,20 @@ def show_plots(source: ReportSource) -> Section:
         results, _ = select_complete_results(source.view, source.metric)
     except UserError as error:
         return Section("plots", "Plots", [Texts([str(error)])])
-    plots = (
-        plot
-        for draw in REGISTRY.values()
-        for plot in draw(results, source.metric)
-        if not isinstance(plot, Missing)
-    )
-    return Section("plots", "Plots", list(draw_figures(plots, source.only_title)))
+    missing: list[str] = []
+    plots = _draw_possible_plots(results, source.metric, missing)
+    blocks: list[Block] = list(draw_figures(plots, source.only_title))
+    return Section("plots", "Plots", [*blocks, *([Texts(missing)] if missing else [])])
+
+
+def _draw_possible_plots(results: Results, metric: str, missing: list[str]) -> Iterator[Plot]:
+    """Draw one plot after the other, and add to ``missing`` why others cannot be drawn."""
+    for draw in REGISTRY.values():
+        for plot in draw(results, metric):
+            if isinstance(plot, Missing):
+                missing.append(f"No plot '{plot.name}': {plot.reason}.")
+            else:
+                yield plot
 
 
 def show_sites(source: ReportSource) -> Section | None:
@@ -151,8 +174,7 @@ def show_failures(source: ReportSource) -> Section | None:
                 blocks += _show_mistakes(source, title, mistakes)
         except UserError as error:  # several labels, or images that are no longer there
             blocks.append(Texts([f"{title}: {error}"]))
-    has_sheets = any(isinstance(block, Figure) for block in blocks)
-    return Section("failures", "Failures", blocks) if has_sheets else None
+    return Section("failures", "Failures", blocks) if blocks else None
 
 
 def _show_mistakes(source: ReportSource, title: str, mistakes: Mistakes) -> Iterator[Block]:
@@ -204,9 +226,12 @@ def show_methods(source: ReportSource, sections: list[Section]) -> Section:
     methods = Texts(describe_methods(source.view, source.rows, source.metric))
     blocks = [methods, *(block for section in sections for block in section.blocks)]
     texts = [text for block in blocks for text in block.paragraphs]
-    components = list_components(source.rows[source.rows["status"] == Status.OK])
-    listing = Listing("BibTeX", cite(components, texts))
-    return Section("methods", "Methods and references", [methods, listing])
+    completed = source.rows[source.rows["status"] == Status.OK]
+    listing = Listing("BibTeX", cite(list_components(completed), texts))
+    parameters = tabulate_parameters(completed)
+    title = "Parameters, before tuning" if completed["tuning"].ne(NONE).any() else "Parameters"
+    table = [make_table_block(title, parameters)] if len(parameters) else []
+    return Section("methods", "Methods and references", [methods, *table, listing])
 
 
 def show_checklists(sections: list[Section]) -> Section:
