@@ -47,6 +47,7 @@ def write_tables(
     texts: Sequence[tuple[str, pd.DataFrame]],
     lines: Sequence[str],
     best: Sequence[pd.DataFrame | None] = (),
+    kind: str = "",
 ) -> str:
     """Write tables, each as an environment ``table*``.
 
@@ -58,6 +59,9 @@ def write_tables(
         Caption, then footnotes; they are below the last table.
     best : sequence of DataFrame or None
         Which cells of each table are bold.
+    kind : str
+        What tells these tables from others of the same titles, for their labels, which do not
+        change with the columns; their content if it is empty.
 
     Returns
     -------
@@ -65,14 +69,14 @@ def write_tables(
     """
     chosen = [*best, *[None] * (len(texts) - len(best))]
     tables = [
-        _write_table(title, text, lines if k == len(texts) else (), bold)
+        _write_table(title, text, lines if k == len(texts) else (), bold, kind)
         for k, ((title, text), bold) in enumerate(zip(texts, chosen, strict=True), start=1)
     ]
     return "\n\n".join([HEAD, *tables]) + "\n"
 
 
 def _write_table(
-    title: str, text: pd.DataFrame, lines: Sequence[str], bold: pd.DataFrame | None
+    title: str, text: pd.DataFrame, lines: Sequence[str], bold: pd.DataFrame | None, kind: str
 ) -> str:
     escaped = pd.DataFrame(
         {escape(str(name)): [escape(str(cell)) for cell in text[name]] for name in text},
@@ -95,7 +99,7 @@ def _write_table(
             r"\begin{table*}[tp]",
             r"\centering",
             rf"\caption{{{_write_caption(title, [*lines[:1], *bolds])}}}",
-            rf"\label{{tab:{_make_label(title, [*text, *lines[:1]])}}}",
+            rf"\label{{tab:{_make_label(title, [kind] if kind else [*text, *lines[:1]])}}}",
             rf"\{size}",
             r"\setlength{\tabcolsep}{4pt}",
             tabular,
@@ -139,7 +143,7 @@ def _write_caption(title: str, caption: Iterable[str]) -> str:
 
 
 def _make_label(title: str, content: Iterable[object]) -> str:
-    """Label of a table; a digest of its columns and its caption makes it unique."""
+    """Label of a table; a digest of what tells it from others makes it unique."""
     name = re.sub(r"[^a-z0-9]+", "-", title.casefold())[:40].strip("-") or "results"
     return f"{name}-{digest_of([title, *map(str, content)])[:6]}"
 

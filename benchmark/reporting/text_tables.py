@@ -54,12 +54,15 @@ class Document:
         The caption, then one line per footnote; may be empty.
     best : list of DataFrame
         Which formatted values are the best of their column, for each table; empty if none is.
+    kind : str
+        What tells these tables from others of the same rows, for labels.
     """
 
     tables: list[Table]
     texts: list[Table]
     lines: list[str]
     best: Sequence[pd.DataFrame] = ()
+    kind: str = ""
 
 
 def write_markdown(document: Document) -> str:
@@ -71,7 +74,7 @@ def write_markdown(document: Document) -> str:
 
 def write_latex(document: Document) -> str:
     """Write LaTeX: a table environment per table; caption and notes are at the last one."""
-    return write_tables(document.texts, document.lines, document.best)
+    return write_tables(document.texts, document.lines, document.best, document.kind)
 
 
 def write_csv(document: Document) -> str:
@@ -167,7 +170,7 @@ def _make_document(
     if columns:
         texts = [(title, _choose_columns(text, columns)) for title, text in texts]
         best = [cells[[name for name in cells if name in columns]] for cells in best]
-    return Document(tables, texts, lines, best)
+    return Document(tables, texts, lines, best, f"{type(view).__name__} by {metric}")
 
 
 def _choose_columns(text: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

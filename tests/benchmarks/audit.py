@@ -173,9 +173,9 @@ def report(
         "",
         wrap(
             "`python tests/benchmarks/audit.py` writes this page. Exact copies are removed first, "
-            f"and at most {MOST:,} images are taken. The audit of {N_LARGE:,} images of "
-            f"{LARGE_SIDE} px took {seconds:.0f} s on {environment['processor']}, "
-            f"{environment['cores']} cores."
+            f"and at most {MOST:,} images are taken. The audit of {N_LARGE:,} gray "
+            f"images of {LARGE_SIDE} px, which are in memory and whose files are not looked at, "
+            f"took {seconds:.0f} s on {environment['processor']}, {environment['cores']} cores."
         ),
         "",
         "## Planted copies",

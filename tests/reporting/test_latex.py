@@ -120,9 +120,13 @@ def test_columns_are_chosen_by_name_and_a_wrong_one_is_one_line(folder):
     assert done.exit_code == 0, done.output
     assert r"rank & model & f1 \\" in done.output
     assert "fit" not in done.output
+    (label,) = re.findall(r"\\label\{(.*?)\}", done.output)
     assert "done is" not in done.output
     whole = CliRunner().invoke(app, ["table", str(folder), "--format", "latex"]).output
     assert r"fit\_s and predict\_s are mean seconds per cell; done is" in whole
+    assert label in whole
+    other = CliRunner().invoke(app, ["table", str(folder), "--metric", "auc", "--format", "latex"])
+    assert label not in other.output
     done = CliRunner().invoke(app, [*command, "rank,modell"])
     assert isinstance(done.exception, UserError)
     assert "unknown column 'modell'; did you mean 'model'?" in str(done.exception)
