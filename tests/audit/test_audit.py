@@ -302,9 +302,8 @@ def test_a_list_of_nothing_to_leave_out_has_no_lines_and_can_be_used(tmp_path):
     done = CliRunner().invoke(app, ["audit", data, "--write-drops", str(drops)])
     assert "0 images to leave out" in done.output
     assert drops.read_text() == "id\n"
-    dataset = load_dataset(
-        resolve_spec("dataset", Spec(data, (("drop_file", str(drops)),))), None, None
-    )
+    spec = resolve_spec("dataset", Spec(data, (("drop_file", str(drops)),)))
+    dataset = load_dataset(spec, tmp_path, None)
     assert len(dataset.images) == len(lines) - 1
 
 
