@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from benchmark.audit.facts import collect_facts
+from benchmark.audit.frequent_classes import select_frequent_classes
 from benchmark.audit.labels import find_label_errors
 from benchmark.audit.shortcuts import STRONG, Probe, explain_no_probes, probe_facts
 from benchmark.audit.similar_images import ORIENTATIONS, Neighbours, find_neighbours
@@ -130,10 +131,12 @@ def audit_dataset(dataset: Dataset) -> Audit:
     neighbours = find_neighbours(dataset.images)
     digests = image_digests(dataset.images)
     similar = [(i, j) for i, j in neighbours.pairs if digests[i] != digests[j]]
-    facts = collect_facts(dataset)
-    probes = probe_facts(dataset, facts)
-    doubtful, suggested, accuracy, refusal = find_label_errors(dataset)
-    not_examined = [explain_no_probes(dataset, facts), refusal]
+    frequent, images, classes, rare = select_frequent_classes(dataset)
+    facts = collect_facts(frequent)
+    probes = probe_facts(frequent, facts)
+    doubtful, suggested, accuracy, refusal = find_label_errors(frequent)
+    doubtful, suggested = images[doubtful], classes[suggested]
+    not_examined = [rare, explain_no_probes(frequent, facts), refusal]
     findings = [
         *_describe_leaks_of_groups(dataset),
         *_describe_pairs(dataset, copies, "exact copies", "equal pixel for pixel"),

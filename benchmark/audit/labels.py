@@ -14,13 +14,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from benchmark.audit.frequent_classes import FEWEST
 from benchmark.datasets.base import Dataset
 from benchmark.scoring.label_errors import suggest_labels
 from features.hog import HOG
 
 SIDE = 32  # pixels
 MOST_IMAGES = 5000  # that are examined: a support vector machine takes a minute for more
-FEWEST = 10  # images, or groups, of a class
 BETTER = 0.1  # than the largest class, as a share of the images
 FOLDS = 5
 

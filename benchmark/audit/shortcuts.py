@@ -12,13 +12,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 from sklearn.preprocessing import OrdinalEncoder
 
 from benchmark.audit.facts import Facts
+from benchmark.audit.frequent_classes import FEWEST, count_units
 from benchmark.datasets.base import Dataset
 from benchmark.scoring.intervals import interval_over_images
 from benchmark.scoring.predictions import Predictions
 from benchmark.scoring.significance import ALPHA
 
 FOLDS = 5
-FEWEST = 10  # images, or groups, of a class
 STRONG = 0.8  # AUC
 CLEAR = 0.65  # AUC that is above 0.5 where there is no interval
 
@@ -62,18 +62,11 @@ def explain_no_probes(dataset: Dataset, facts: Facts) -> str:
     """Say why no fact is probed; empty if some are."""
     if dataset.multilabel:
         return "shortcuts: an image may have several classes"
-    if not _has_enough(dataset):
+    if count_units(dataset).min() < FEWEST:
         return f"shortcuts: a class has fewer than {FEWEST} images or groups"
     if all(_encode(values) is None for values in facts.values()):
         return "shortcuts: no fact of the files, the borders or the attributes differs"
     return ""
-
-
-def _has_enough(dataset: Dataset) -> bool:
-    units = np.arange(len(dataset.targets)) if dataset.groups is None else dataset.groups
-    return all(
-        len(np.unique(units[dataset.targets == k])) >= FEWEST for k in range(len(dataset.classes))
-    )
 
 
 def _encode(values: NDArray) -> NDArray[np.float64] | None:

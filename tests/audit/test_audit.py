@@ -162,6 +162,20 @@ def test_labels_of_few_images_and_several_labels_are_not_judged(faces):
     assert audit_dataset(several).probes == []
 
 
+def test_a_rare_class_keeps_no_other_class_from_being_examined(faces):
+    rare = np.arange(3)
+    targets = np.where(np.isin(np.arange(200), rare), 2, faces.targets)
+    three = replace(faces, targets=targets, classes=("b", "c", "rare"), ids=None, paths=None)
+    flipped = np.array([50, 150])
+    wrong = targets.copy()
+    wrong[flipped] = 1 - wrong[flipped]
+    audit = audit_dataset(replace(three, targets=wrong))
+    assert {probe.fact for probe in audit.probes} == {"border pixels"}
+    assert set(flipped) <= set(audit.doubtful[:4])
+    assert {audit.suggested[list(audit.doubtful).index(i)] for i in flipped} == {0, 1}
+    assert audit.not_examined == ["labels and shortcuts of rare: fewer than 10 images or groups"]
+
+
 def test_leaks_that_are_no_copies_are_found_whatever_their_text_says(faces):
     known = leak_note("two scanners with other sizes of a pixel, each almost like the other")
     copies = leak_note("1 image repeats another", NoteKind.LEAKED_COPIES)
