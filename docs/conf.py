@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "capture_repr": (),
     "write_computation_times": False,  # times of one machine, on pages that load scripts
+    "min_reported_time": 1e9,
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -96,6 +96,7 @@ CODE = re.compile(r"\.\. code-block:: Python\n\n\n((?:    .*\n|\n)+)")
 OUTPUT = re.compile(
     r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n((?:    .*\n|\n)+)"
 )
+IMAGES_AND_OUTPUT = re.compile(r"((?:\.\. image:: .*\n(?:   .*\n)*\n*)+)(" + OUTPUT.pattern + ")")
 COMMAND = re.compile(r"(    \$ (?:.*\\\n)*.*\n)((?:(?!    \$ ).*\n)*)")
 
 
@@ -112,6 +113,7 @@ def show_commands_only(page):
     str
     """
     page = DOWNLOADS.sub("", page)  # the scripts need this module
+    page = IMAGES_AND_OUTPUT.sub(r"\2\n\n\1\n", page)
     page = CODE.sub(
         lambda code: "" if code[1].lstrip().startswith(("run(", "publish(")) else code[0], page
     )
