@@ -104,10 +104,10 @@ def test_every_number_equals_that_of_the_table(folder, page, view):
     matching = [
         shown
         for name, shown in tables_of(page)
-        if name == title and list(shown.columns) == list(expected.columns)
+        if name == title and sorted(shown.columns) == sorted(expected.columns)
     ]
     assert len(matching) == 1
-    assert matching[0].to_numpy().tolist() == expected.to_numpy().tolist()
+    assert matching[0][list(expected)].to_numpy().tolist() == expected.to_numpy().tolist()
 
 
 def test_it_answers_the_question_and_names_what_is_behind_the_answer(page):

@@ -79,4 +79,15 @@ class ReportSource:
         lines = view.describe_tables(self.rows, tables, self.metric) if tables else []
         for k, (title, table) in enumerate(tables, start=1):
             notes = lines if k == len(tables) else []
-            yield make_table_block(title, view.format_table(table), notes, sortable=len(table) > 2)
+            text = view.format_table(table)
+            if isinstance(view, Leaderboard):
+                text = _move_behind(text, "rank", self.metric)
+            yield make_table_block(title, text, notes, sortable=len(table) > 2)
+
+
+def _move_behind(text: pd.DataFrame, first: str, metric: str) -> pd.DataFrame:
+    """Move the metric of the ranks behind them, so that a narrow window shows it."""
+    if metric not in text:  # its column names the class that it is of
+        return text
+    others = [name for name in text if name not in (first, metric)]
+    return text[[first, metric, *others]]
