@@ -179,8 +179,10 @@ def write_dicom(file, image):
 
 
 def run_command(command, folder):
-    words = [sys.executable if word == "python" else word for word in shlex.split(command)]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    line = re.sub(r"^python ", f"{shlex.quote(sys.executable)} ", command)
+    done = subprocess.run(
+        line, shell=True, cwd=folder, capture_output=True, text=True, check=False
+    )  # a shell fills in the names of files
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
