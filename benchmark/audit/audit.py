@@ -86,7 +86,9 @@ class Audit:
 
         Images of one group of the dataset stay together.
         """
-        pairs = [*self.copies, *self.similar, *_link_groups(self.dataset)]
+        groups = self.dataset.groups
+        of_groups = [] if groups is None else _link_equal(groups)
+        pairs = [*self.copies, *self.similar, *of_groups]
         return np.array([f"group {k}" for k in _join_pairs(pairs, len(self.dataset.images))])
 
     def suggest_drops(self) -> NDArray[np.int64]:
@@ -127,9 +129,9 @@ def audit_dataset(dataset: Dataset) -> Audit:
     dataset : Dataset
         With at least 2 images.
     """
-    copies = _find_copies(dataset)
-    neighbours = find_neighbours(dataset.images)
     digests = image_digests(dataset.images)
+    copies = _link_equal(digests)
+    neighbours = find_neighbours(dataset.images)
     similar = [(i, j) for i, j in neighbours.pairs if digests[i] != digests[j]]
     frequent, images, classes, rare = select_frequent_classes(dataset)
     facts = collect_facts(frequent)
@@ -150,18 +152,9 @@ def audit_dataset(dataset: Dataset) -> Audit:
     return Audit(dataset, findings, probes, copies, similar, doubtful, suggested, skipped)
 
 
-def _find_copies(dataset: Dataset) -> list[Pair]:
-    """Pairs of each image with its first copy."""
-    _, first, inverse = np.unique(
-        image_digests(dataset.images), return_index=True, return_inverse=True
-    )
-    return [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
-
-
-def _link_groups(dataset: Dataset) -> list[Pair]:
-    if dataset.groups is None:
-        return []
-    _, first, inverse = np.unique(dataset.groups, return_index=True, return_inverse=True)
+def _link_equal(values: NDArray) -> list[Pair]:
+    """Pairs of the index of each value with that of the first equal one."""
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     return [(int(first[k]), i) for i, k in enumerate(inverse) if first[k] != i]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from benchmark.pipelines.file import SUFFIX, deserialize_pipeline, serialize_pip
 from benchmark.pipelines.pipeline import Pipeline
 from benchmark.pipelines.schema import UnknownContentError
 from benchmark.pipelines.sources import STORABLE_HINT, find_plugin_files, holds_random_generator
-from benchmark.utils.files import user_path, write_atomic
+from benchmark.utils.files import find_folder_problem, user_path, write_atomic
 
 TOLERANCE = 1e-5  # an array that is read back may have another memory layout
 _READER = Worker()  # started when a plug-in is first saved; nothing is ever trained in it
@@ -177,7 +176,5 @@ def check_save_path(path: Path) -> None:
         )
     if path.is_dir():
         raise UserError(f"cannot save to {path}: it is a folder")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        reason = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
-        raise UserError(f"cannot save to {path}: {folder} is {reason}")
+    if problem := find_folder_problem(path):
+        raise UserError(f"cannot save to {path}: {problem}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, create_model
 
-from benchmark.errors import UserError
+from benchmark.errors import MissingPackageError, UserError
 from benchmark.plugins.plugin_files import list_plugins
 from benchmark.plugins.registry import (
     BASELINE,
@@ -253,8 +253,10 @@ class Study(_Axes):
         }
         on_features = [model for model in new["model"] if _takes_features(model, plugins)]
         on_extractors = [(extractor, model) for extractor, model in self.pipelines if extractor]
-        listed = [model for model in self.models if _takes_features(model, plugins)]
-        models = dict.fromkeys(model for _, model in on_extractors) if not listed else ()
+        unpaired = new["extractor"] and not any(
+            _takes_features(model, plugins) for model in self.models
+        )
+        models = dict.fromkeys(model for _, model in on_extractors) if unpaired else ()
         extractors = (
             dict.fromkeys(extractor for extractor, _ in on_extractors)
             if not self.extractors
@@ -320,7 +322,10 @@ class Study(_Axes):
 
 
 def _takes_features(model: Spec, plugins: Sequence[str]) -> bool:
-    return model.name != BASELINE and not takes_images(resolve_spec("model", model, plugins))
+    try:
+        return model.name != BASELINE and not takes_images(resolve_spec("model", model, plugins))
+    except MissingPackageError:  # an optional model, which is left out later
+        return False
 
 
 def _check_model_input(

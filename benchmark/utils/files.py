@@ -110,10 +110,17 @@ def check_output_path(path: Path, suffix: str, begins: str) -> None:
             f"cannot write {path}: there is a file of another kind, which would be lost; name "
             "another, or remove it"
         )
+    if problem := find_folder_problem(path):
+        raise UserError(f"cannot write {path}: {problem}")
+
+
+def find_folder_problem(path: Path) -> str:
+    """Say why a file cannot be created at a path, because of a folder above; empty if it can."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        reason = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
-        raise UserError(f"cannot write {path}: {folder} is {reason}")
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return ""
+    reason = "a folder that cannot be written to" if folder.is_dir() else "a file, not a folder"
+    return f"{folder} is {reason}"
 
 
 def _begins_with(path: Path, text: str) -> bool:

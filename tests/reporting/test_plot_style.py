@@ -16,7 +16,6 @@ from figure_checks import (
 )
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from matplotlib.colors import to_rgb
 from small_studies import make_dataset
 
 from benchmark import load_study, run
@@ -29,6 +28,7 @@ from benchmark.reporting.plots.style import (
     DASHES,
     MARKERS,
     MOST_COLOURED,
+    PALE,
     PALETTE,
     PLACES,
     SMALL,
@@ -202,9 +202,10 @@ def test_any_lines_of_one_panel_can_be_told_apart_in_gray(numbers):
     assert len(looks) == len(numbers)
 
 
-def test_colours_can_be_told_from_the_gray_of_all_other_lines():
-    assert all(to_rgb(colour) != (0.8, 0.8, 0.8) for colour in PALETTE)
-    assert all(min(to_rgb(colour)) < 0.7 for colour in PALETTE)
+@pytest.mark.parametrize("cones", [name for name in CONES if name != "gray"])
+def test_colours_can_be_told_from_the_gray_of_all_other_lines(cones):
+    for colour in PALETTE:
+        assert colour_difference(colour, PALE, cones) >= DISTINCT, colour
 
 
 @pytest.mark.parametrize("n", [1, 3, 15])
@@ -287,8 +288,9 @@ def test_names_of_files_are_the_same_in_every_format(binary, tmp_path):
     for form in ("png", "svg", "pdf"):
         kinds = ["leaderboard", "cost"]
         list(draw_plots(folder, "f1", tmp_path / form, kinds=kinds, forms=[form]))
-    names = [{path.stem for path in (tmp_path / form).glob(f"*.{form}")} for form in ("png", "pdf")]
-    assert names == [{"leaderboard-f1", "cost-f1"}] * 2
+    forms = ("png", "svg", "pdf")
+    names = [{path.stem for path in (tmp_path / form).glob(f"*.{form}")} for form in forms]
+    assert names == [{"leaderboard-f1", "cost-f1"}] * 3
 
 
 @pytest.mark.parametrize(

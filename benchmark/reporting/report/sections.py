@@ -173,7 +173,7 @@ def show_failures(source: ReportSource) -> Section | None:
             for mistakes in find_mistakes(source.view, groups[title], configuration):
                 blocks += _show_mistakes(source, title, mistakes)
         except UserError as error:  # several labels, or images that are no longer there
-            blocks.append(Texts([f"{title}: {error}"]))
+            blocks.append(Texts([f"{title}: {str(error).removeprefix(f'{title}: ')}"]))
     return Section("failures", "Failures", blocks) if blocks else None
 
 
